@@ -1,0 +1,144 @@
+// One thing to wait for: a descriptor, a signal, a timeout, or a combination.
+//
+// An Event is libevent's `struct event`: a small record that the user keeps
+// inside an object of their own, with a function to call and an argument to
+// call it with. It starts out initialised; Add() makes it pending; when what it
+// waits for happens it is active, its callback runs, and a persistent event is
+// pending again.
+//
+// ```cpp
+// auto base = percore::EventBase::Create({});
+// if (!base.ok()) return;
+// int ticks = 0;
+// percore::Event timer = percore::Event::Timer(
+//     **base,
+//     [](int, percore::EventFlags, void* ticks) { ++*static_cast<int*>(ticks);
+//     }, &ticks);
+// if (!timer.Add(std::chrono::milliseconds(5)).ok()) return;
+// if (!(*base)->Run().ok()) return;  // returns once nothing is pending
+// ```
+#ifndef PERCORE_RUNTIME_EVENT_H_
+#define PERCORE_RUNTIME_EVENT_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "percore/runtime/event_flags.h"
+#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/time.h"
+
+namespace percore {
+
+class EventBase;
+
+namespace internal {
+class DescriptorTable;
+class TimerHeap;
+}  // namespace internal
+
+// Thread: every call from the thread that runs the event's base, or from any
+// one thread while the base does not run.
+//
+// Ownership: the user's. An Event stays where it is while it exists (it is
+// neither copied nor moved) and must not outlive its base. It may be destroyed
+// at any time, inside its own callback too: it is then no longer called.
+//
+// Cost: Add(), Del() and Activate() allocate nothing once the base has seen as
+// many descriptors and timers before. The first Add() for a descriptor makes
+// one system call; changes after it are gathered and made once a round.
+class Event {
+ public:
+  // `fd` is the descriptor, the signal number for a signal event, -1 for a pure
+  // timer. `what` tells which of the asked-for conditions came true.
+  using Callback = void (*)(int fd, EventFlags what, void* argument);
+
+  // Waits for `interest` (kRead, kWrite, kClosed, and kSignal alone) on `fd`,
+  // which stays the user's: delete the event before closing the descriptor, or
+  // close it with EventBase::CloseDescriptor().
+  Event(EventBase& base, int fd, EventFlags interest, Callback callback,
+        void* argument);
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event();
+
+  // An event that only times out.
+  static Event Timer(EventBase& base, Callback callback, void* argument,
+                     EventFlags flags = EventFlags::kNone);
+  // An event for signal number `signal`. Stays pending until deleted.
+  static Event Signal(EventBase& base, int signal, Callback callback,
+                      void* argument);
+
+  // Makes the event pending. Of a pending event, the first form changes
+  // nothing; the second sets a new timeout, counted from the loop's cached
+  // time. A persistent event with a timeout starts it anew after each callback.
+  // Zero and negative timeouts fire in the next round.
+  //
+  // Errors: InvalidArgument for a negative descriptor without a timeout or a
+  // bad signal number; what the kernel says when it refuses the descriptor
+  // (EBADF, EPERM, ENOMEM, ENOSPC) or the signal. The event is then as before.
+  absl::Status Add();
+  absl::Status Add(Duration timeout);
+
+  // Takes the event out of everything: it is neither pending nor active.
+  void Del();
+  // Takes away the timeout alone.
+  void RemoveTimer();
+
+  // Changes what a descriptor event waits for, pending or not, keeping its
+  // timeout. kRead, kWrite and kClosed only; kNone keeps the event pending
+  // without watching.
+  void SetInterest(EventFlags interest);
+
+  // Makes the event active by hand: its callback runs with `what` in this
+  // round, or, when called from a callback of the same priority, in the next.
+  void Activate(EventFlags what);
+
+  // 0 runs first; a new event has the middle priority. Priorities beyond the
+  // base's number count as its last.
+  void set_priority(int priority);
+
+  // Which of `flags` (kRead, kWrite, kClosed, kSignal, kTimeout) are waited
+  // for, or are active, now.
+  EventFlags Pending(EventFlags flags) const;
+  // When the timeout runs out; kInfiniteFuture if none is pending.
+  TimePoint deadline() const;
+
+  int fd() const { return fd_; }
+  EventFlags interest() const { return interest_; }
+  EventBase& base() const { return *base_; }
+  void* argument() const { return argument_; }
+  int priority() const { return priority_; }
+
+ private:
+  friend class EventBase;
+  friend class internal::DescriptorTable;
+  friend class internal::TimerHeap;
+
+  static constexpr uint32_t kNotInHeap = UINT32_MAX;
+
+  EventBase* base_;
+  Callback callback_;
+  void* argument_;
+  int fd_;
+  EventFlags interest_;  // with kPersist and kEdgeTriggered
+  EventFlags active_what_ = EventFlags::kNone;
+  bool inserted_ = false;  // in its descriptor's or signal's list
+  bool active_ = false;
+  uint8_t priority_;
+  uint32_t heap_index_ = kNotInHeap;
+  uint32_t signal_count_ = 0;  // deliveries that the active callback stands for
+  internal::ListLink<Event> watch_link_;
+  internal::ListLink<Event> active_link_;
+  TimePoint deadline_;
+  uint64_t sequence_ = 0;  // orders equal deadlines
+  Duration timeout_{};     // what a persistent event starts anew
+
+  using WatchList = internal::IntrusiveList<Event, &Event::watch_link_>;
+  using ActiveList = internal::IntrusiveList<Event, &Event::active_link_>;
+};
+
+static_assert(sizeof(Event) <= 128, "an event is at most two cache lines");
+
+}  // namespace percore
+
+#endif  // PERCORE_RUNTIME_EVENT_H_

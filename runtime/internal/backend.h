@@ -1,0 +1,47 @@
+// How a loop waits for its descriptors: the one interface that every back end
+// (epoll today) stands behind. Which events there are, and what is gathered
+// before a call, is the DescriptorTable's business; a back end only talks to
+// the kernel.
+#ifndef PERCORE_RUNTIME_INTERNAL_BACKEND_H_
+#define PERCORE_RUNTIME_INTERNAL_BACKEND_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "percore/runtime/event_flags.h"
+#include "percore/runtime/time.h"
+
+namespace percore::internal {
+
+// A descriptor that the kernel found ready, under the registration that was
+// made with `generation`.
+struct ReadyDescriptor {
+  int fd;
+  uint32_t generation;
+  EventFlags what;  // kRead, kWrite, kClosed
+};
+
+// One thread: the loop's. Calls return 0 or more on success, -errno otherwise.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual const char* name() const = 0;
+
+  // Starts to watch `fd` for kRead, kWrite and kClosed, edge-triggered if so
+  // flagged. `generation` comes back with every report under this registration.
+  virtual int Add(int fd, EventFlags interest, uint32_t generation) = 0;
+  // Changes what is watched.
+  virtual int Modify(int fd, EventFlags interest, uint32_t generation) = 0;
+  virtual int Remove(int fd) = 0;
+  // Forgets every descriptor, those included that can no longer be named.
+  virtual int Reset() = 0;
+
+  // Waits until a descriptor is ready, the timeout has passed or a signal
+  // interrupted, and fills `ready`. kForever waits without end.
+  virtual int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) = 0;
+};
+
+}  // namespace percore::internal
+
+#endif  // PERCORE_RUNTIME_INTERNAL_BACKEND_H_

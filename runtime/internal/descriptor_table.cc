@@ -1,0 +1,166 @@
+#include "percore/runtime/internal/descriptor_table.h"
+
+#include <cerrno>
+
+namespace percore::internal {
+namespace {
+
+constexpr EventFlags kKernelFlags = EventFlags::kRead | EventFlags::kWrite |
+                                    EventFlags::kClosed |
+                                    EventFlags::kEdgeTriggered;
+
+bool WatchesSomething(EventFlags flags) {
+  return Any(flags & ~EventFlags::kEdgeTriggered);
+}
+
+}  // namespace
+
+int DescriptorTable::Insert(Event* event) {
+  const auto fd = static_cast<size_t>(event->fd());
+  if (fd >= descriptors_.size()) descriptors_.resize((fd + 1) * 2);
+  Descriptor& descriptor = descriptors_[fd];
+
+  const bool is_first = descriptor.events.empty();
+  descriptor.events.PushBack(event);
+  if (is_first) {
+    const EventFlags wanted = Wanted(descriptor);
+    const int result = WatchesSomething(wanted)
+                           ? Reregister(event->fd(), descriptor, wanted)
+                           : 0;
+    if (result < 0) {
+      descriptor.events.Remove(event);
+      return result;
+    }
+    ++descriptor_count_;
+  } else {
+    MarkChanged(event->fd());
+  }
+  ++event_count_;
+  return 0;
+}
+
+void DescriptorTable::Remove(Event* event) {
+  Descriptor& descriptor = descriptors_[event->fd()];
+  descriptor.events.Remove(event);
+  --event_count_;
+  if (descriptor.events.empty()) --descriptor_count_;
+  MarkChanged(event->fd());
+}
+
+void DescriptorTable::Forget(int fd) {
+  if (fd < 0 || static_cast<size_t>(fd) >= descriptors_.size()) return;
+  descriptors_[fd].registered = EventFlags::kNone;
+}
+
+bool DescriptorTable::Apply(std::vector<Event*>& broken) {
+  if (needs_rebuild_) Rebuild();
+  if (changed_.empty()) return true;
+
+  bool complete = true;
+  applying_.swap(changed_);
+  for (const int fd : applying_) {
+    Descriptor& descriptor = descriptors_[fd];
+    descriptor.changed = false;
+    const int result = Update(fd, descriptor);
+    if (result == -ENOMEM || result == -ENOSPC) {
+      MarkChanged(fd);
+      complete = false;
+    } else if (result < 0) {
+      for (Event* event = descriptor.events.first(); event != nullptr;
+           event = WatchList::Next(event)) {
+        broken.push_back(event);
+      }
+    }
+  }
+  applying_.clear();
+  return complete;
+}
+
+const DescriptorTable::WatchList* DescriptorTable::Find(
+    const ReadyDescriptor& ready) {
+  if (static_cast<size_t>(ready.fd) < descriptors_.size()) {
+    const Descriptor& descriptor = descriptors_[ready.fd];
+    if (descriptor.generation == ready.generation &&
+        Any(descriptor.registered)) {
+      return &descriptor.events;
+    }
+  }
+  needs_rebuild_ = true;
+  return nullptr;
+}
+
+EventFlags DescriptorTable::Wanted(const Descriptor& descriptor) {
+  EventFlags wanted = EventFlags::kNone;
+  for (const Event* event = descriptor.events.first(); event != nullptr;
+       event = WatchList::Next(event)) {
+    const EventFlags flags = event->interest() & kKernelFlags;
+    if (WatchesSomething(flags)) wanted |= flags;
+  }
+  return wanted;
+}
+
+int DescriptorTable::Register(int fd, Descriptor& descriptor,
+                              EventFlags wanted) {
+  changes_.Add();
+  int result = backend_.Add(fd, wanted, descriptor.generation + 1);
+  if (result == -EEXIST) {
+    // Forgotten, but never closed: its registration is still there.
+    changes_.Add();
+    result = backend_.Modify(fd, wanted, descriptor.generation + 1);
+  }
+  if (result < 0) return result;
+  ++descriptor.generation;
+  descriptor.registered = wanted;
+  return 0;
+}
+
+// For a registration that may be gone without our knowing.
+int DescriptorTable::Reregister(int fd, Descriptor& descriptor,
+                                EventFlags wanted) {
+  if (Any(descriptor.registered)) {
+    changes_.Add();
+    const int result = backend_.Modify(fd, wanted, descriptor.generation);
+    if (result == 0) {
+      descriptor.registered = wanted;
+      return 0;
+    }
+    if (result != -ENOENT) return result;
+    descriptor.registered = EventFlags::kNone;
+  }
+  return Register(fd, descriptor, wanted);
+}
+
+int DescriptorTable::Update(int fd, Descriptor& descriptor) {
+  const EventFlags wanted = Wanted(descriptor);
+  if (wanted == descriptor.registered) return 0;
+  if (Any(wanted)) return Reregister(fd, descriptor, wanted);
+
+  // Nobody watches any more. Failure means that the descriptor was closed, and
+  // its registration with it.
+  changes_.Add();
+  descriptor.registered = EventFlags::kNone;
+  backend_.Remove(fd);
+  return 0;
+}
+
+void DescriptorTable::MarkChanged(int fd) {
+  Descriptor& descriptor = descriptors_[fd];
+  if (descriptor.changed) return;
+  descriptor.changed = true;
+  changed_.push_back(fd);
+}
+
+void DescriptorTable::Rebuild() {
+  // Without a fresh set the stale registration only costs spurious wake-ups:
+  // keep what there is, and try again in the next round.
+  if (backend_.Reset() < 0) return;
+  needs_rebuild_ = false;
+  for (size_t fd = 0; fd < descriptors_.size(); ++fd) {
+    Descriptor& descriptor = descriptors_[fd];
+    if (!Any(descriptor.registered)) continue;
+    descriptor.registered = EventFlags::kNone;
+    MarkChanged(static_cast<int>(fd));
+  }
+}
+
+}  // namespace percore::internal

@@ -1,0 +1,91 @@
+// Which events watch which descriptor, and what the kernel has been told.
+//
+// Interest changes are gathered during a round and made known once, before the
+// loop waits: write interest that is switched on and off again within a round
+// costs nothing. Two cases need more than bookkeeping, because the kernel
+// forgets a registration when its file is closed and not when its number is:
+//
+//  - A descriptor loses its last event, is closed, and a new file with the same
+//    number gets an event in the same round. The registration looks unchanged
+//    and is gone. So a first event on a descriptor that still counts as
+//    registered is always made known to the kernel, at once.
+//  - A descriptor is closed while a duplicate (dup(2), a child) keeps its file
+//    open. The registration lives on and can no longer be named. Reports carry
+//    the generation of their registration; one from a dead generation makes the
+//    table start the back end afresh.
+#ifndef PERCORE_RUNTIME_INTERNAL_DESCRIPTOR_TABLE_H_
+#define PERCORE_RUNTIME_INTERNAL_DESCRIPTOR_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "percore/runtime/event.h"
+#include "percore/runtime/internal/backend.h"
+#include "percore/runtime/stats.h"
+
+namespace percore::internal {
+
+// One thread: the loop's.
+class DescriptorTable {
+ public:
+  using WatchList = Event::WatchList;
+
+  // `changes` counts the calls made to change registrations.
+  DescriptorTable(Backend& backend, Counter& changes)
+      : backend_(backend), changes_(changes) {}
+
+  // Puts a descriptor event in. 0, or -errno when the kernel refuses the
+  // descriptor; the table is then unchanged.
+  int Insert(Event* event);
+  void Remove(Event* event);
+  // To be called when the interest of an event in the table changed.
+  void Changed(const Event* event) { MarkChanged(event->fd()); }
+  // The descriptor is about to be closed, and with it its registration.
+  void Forget(int fd);
+
+  // Makes the gathered changes known. Events whose descriptor turns out to be
+  // closed are reported through `broken`, so that their owners find out.
+  // Returns false if the kernel was short of memory: call again soon.
+  bool Apply(std::vector<Event*>& broken);
+
+  // The events that watch `ready`, or null if the report is stale.
+  const WatchList* Find(const ReadyDescriptor& ready);
+  // True once a stale report was seen; the next Apply() starts afresh.
+  bool needs_rebuild() const { return needs_rebuild_; }
+
+  size_t event_count() const { return event_count_; }
+  // Descriptors with at least one event.
+  size_t descriptor_count() const { return descriptor_count_; }
+
+ private:
+  struct Descriptor {
+    WatchList events;
+    EventFlags registered = EventFlags::kNone;  // what the kernel knows
+    uint32_t generation = 0;
+    bool changed = false;  // in changed_
+  };
+
+  static EventFlags Wanted(const Descriptor& descriptor);
+
+  // Each returns 0 or -errno.
+  int Register(int fd, Descriptor& descriptor, EventFlags wanted);
+  int Reregister(int fd, Descriptor& descriptor, EventFlags wanted);
+  int Update(int fd, Descriptor& descriptor);
+
+  void MarkChanged(int fd);
+  void Rebuild();
+
+  Backend& backend_;
+  Counter& changes_;
+  std::vector<Descriptor> descriptors_;  // by number
+  std::vector<int> changed_;
+  std::vector<int> applying_;
+  size_t event_count_ = 0;
+  size_t descriptor_count_ = 0;
+  bool needs_rebuild_ = false;
+};
+
+}  // namespace percore::internal
+
+#endif  // PERCORE_RUNTIME_INTERNAL_DESCRIPTOR_TABLE_H_

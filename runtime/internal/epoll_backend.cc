@@ -1,0 +1,92 @@
+#include "percore/runtime/internal/epoll_backend.h"
+
+#include "percore/runtime/error.h"
+
+namespace percore::internal {
+namespace {
+
+// Reports taken from the kernel in one call. The array doubles whenever a call
+// fills it, up to a size at which its cost no longer shows in a round.
+constexpr size_t kFirstReports = 64;
+constexpr size_t kMostReports = 4096;
+
+uint32_t ToEpoll(EventFlags interest) {
+  uint32_t mask = 0;
+  if (Any(interest & EventFlags::kRead)) mask |= EPOLLIN;
+  if (Any(interest & EventFlags::kWrite)) mask |= EPOLLOUT;
+  if (Any(interest & EventFlags::kClosed)) mask |= EPOLLRDHUP;
+  if (Any(interest & EventFlags::kEdgeTriggered)) mask |= EPOLLET;
+  return mask;
+}
+
+EventFlags FromEpoll(uint32_t mask) {
+  EventFlags what = EventFlags::kNone;
+  // An error or a hang-up makes both directions ready: whoever reads or writes
+  // next is told which it was.
+  if ((mask & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) what |= EventFlags::kRead;
+  if ((mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)
+    what |= EventFlags::kWrite;
+  if ((mask & (EPOLLRDHUP | EPOLLHUP)) != 0) what |= EventFlags::kClosed;
+  return what;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EpollBackend>> EpollBackend::Create(
+    Kernel& kernel) {
+  const int epoll_fd = kernel.EpollCreate();
+  if (epoll_fd < 0) return SystemError(-epoll_fd, "epoll_create1");
+  return std::unique_ptr<EpollBackend>(new EpollBackend(kernel, epoll_fd));
+}
+
+EpollBackend::EpollBackend(Kernel& kernel, int epoll_fd)
+    : kernel_(kernel), epoll_fd_(epoll_fd), reported_(kFirstReports) {}
+
+EpollBackend::~EpollBackend() { kernel_.Close(epoll_fd_); }
+
+int EpollBackend::Add(int fd, EventFlags interest, uint32_t generation) {
+  return Control(EPOLL_CTL_ADD, fd, interest, generation);
+}
+
+int EpollBackend::Modify(int fd, EventFlags interest, uint32_t generation) {
+  return Control(EPOLL_CTL_MOD, fd, interest, generation);
+}
+
+int EpollBackend::Remove(int fd) {
+  return Control(EPOLL_CTL_DEL, fd, EventFlags::kNone, 0);
+}
+
+int EpollBackend::Reset() {
+  const int fresh = kernel_.EpollCreate();
+  if (fresh < 0) return fresh;
+  kernel_.Close(epoll_fd_);
+  epoll_fd_ = fresh;
+  return 0;
+}
+
+int EpollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
+  ready.clear();
+  const int count = kernel_.EpollWait(
+      epoll_fd_, reported_.data(), static_cast<int>(reported_.size()), timeout);
+  for (int i = 0; i < count; ++i) {
+    const uint64_t tag = reported_[i].data.u64;
+    ready.push_back({.fd = static_cast<int>(tag & UINT32_MAX),
+                     .generation = static_cast<uint32_t>(tag >> 32),
+                     .what = FromEpoll(reported_[i].events)});
+  }
+  if (count == static_cast<int>(reported_.size()) &&
+      reported_.size() < kMostReports) {
+    reported_.resize(reported_.size() * 2);
+  }
+  return count;
+}
+
+int EpollBackend::Control(int operation, int fd, EventFlags interest,
+                          uint32_t generation) {
+  epoll_event event = {};
+  event.events = ToEpoll(interest);
+  event.data.u64 = uint64_t{generation} << 32 | static_cast<uint32_t>(fd);
+  return kernel_.EpollCtl(epoll_fd_, operation, fd, &event);
+}
+
+}  // namespace percore::internal

@@ -1,0 +1,84 @@
+// The one seam between Percore and the operating system.
+//
+// System calls fail in the field in ways that no test machine shows by itself:
+// accept() runs out of descriptors, a write is short, a call is interrupted.
+// Every such call, and the clock, therefore goes through a Kernel, and a test
+// hands in one of its own that fails where it likes (tests/support has one that
+// injects faults and one with a clock that only moves when told to).
+//
+// The cost is one indirect call in front of a system call: nothing beside the
+// hundreds of nanoseconds of the system call itself.
+//
+// Every call returns what the system call returns on success, and the negated
+// errno on failure (-EAGAIN, not -1 and errno): a value can be passed on, and
+// is not overwritten by the next call.
+//
+// ```cpp
+// percore::Kernel& kernel = percore::Kernel::Real();
+// const int wakeup = kernel.EventFd();
+// if (wakeup >= 0) kernel.Close(wakeup);
+// ```
+#ifndef PERCORE_RUNTIME_KERNEL_H_
+#define PERCORE_RUNTIME_KERNEL_H_
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "percore/runtime/time.h"
+
+namespace percore {
+
+// Thread-safe: a Kernel keeps no state that a call changes (a test's own
+// Kernel says what it allows). The base class is the real kernel.
+class Kernel {
+ public:
+  Kernel() = default;
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+  virtual ~Kernel() = default;
+
+  // The real kernel. Never destroyed.
+  static Kernel& Real();
+
+  // Monotonic time, clock_gettime(CLOCK_MONOTONIC): no system call on machines
+  // with a vDSO.
+  virtual TimePoint Now();
+
+  // epoll(7). `timeout` is at least zero; kForever waits until something
+  // happens.
+  virtual int EpollCreate();
+  virtual int EpollCtl(int epoll_fd, int operation, int fd, epoll_event* event);
+  virtual int EpollWait(int epoll_fd, epoll_event* events, int max_events,
+                        Duration timeout);
+
+  // eventfd(2), non-blocking and close-on-exec.
+  virtual int EventFd();
+
+  virtual ssize_t Read(int fd, void* data, size_t size);
+  virtual ssize_t Write(int fd, const void* data, size_t size);
+  virtual ssize_t Readv(int fd, const iovec* extents, int count);
+  // Never raises SIGPIPE on a socket: EPIPE is a value like any other error.
+  virtual ssize_t Writev(int fd, const iovec* extents, int count);
+
+  // Sockets are made, and accepted, non-blocking and close-on-exec.
+  virtual int Socket(int family, int type, int protocol);
+  virtual int Bind(int fd, const sockaddr* address, socklen_t size);
+  virtual int Listen(int fd, int backlog);
+  virtual int Accept(int fd, sockaddr* address, socklen_t* size);
+  virtual int Connect(int fd, const sockaddr* address, socklen_t size);
+  virtual int SetSocketOption(int fd, int level, int name, const void* value,
+                              socklen_t size);
+  virtual int GetSocketOption(int fd, int level, int name, void* value,
+                              socklen_t* size);
+  virtual int Shutdown(int fd, int how);
+  virtual int Close(int fd);
+};
+
+}  // namespace percore
+
+#endif  // PERCORE_RUNTIME_KERNEL_H_

@@ -1,0 +1,38 @@
+#include <benchmark/benchmark.h>
+#include <gtest/gtest.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <prometheus/registry.h>
+
+#include <array>
+
+#include "absl/flags/flag.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+
+ABSL_FLAG(int, third_party_test_number, 7, "a flag that nothing sets");
+
+namespace {
+
+TEST(ThirdPartyTest, AbseilLinks) {
+  absl::StatusOr<int> number = absl::GetFlag(FLAGS_third_party_test_number);
+  EXPECT_EQ(absl::StrCat(*number), "7");
+}
+
+TEST(ThirdPartyTest, OpenSslLinks) {
+  std::array<unsigned char, 16> bytes;
+  EXPECT_EQ(RAND_bytes(bytes.data(), bytes.size()), 1);
+  EXPECT_NE(TLS_method(), nullptr);
+}
+
+TEST(ThirdPartyTest, PrometheusLinks) {
+  EXPECT_TRUE(prometheus::Registry().Collect().empty());
+}
+
+TEST(ThirdPartyTest, BenchmarkLinks) {
+  int number = 1;
+  benchmark::DoNotOptimize(number);
+  EXPECT_EQ(number, 1);
+}
+
+}  // namespace

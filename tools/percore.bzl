@@ -1,0 +1,38 @@
+"""The rules every folder of Percore is built with."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
+
+# Warnings are errors on our code only; what we depend on has its own ideas.
+_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+]
+
+def percore_library(name, copts = [], **kwargs):
+    """A library whose headers are included as "percore/<folder>/<header>"."""
+    cc_library(
+        name = name,
+        copts = _COPTS + copts,
+        strip_include_prefix = "/" + native.package_name(),
+        include_prefix = "percore/" + native.package_name(),
+        **kwargs
+    )
+
+def percore_binary(name, copts = [], **kwargs):
+    """A program."""
+    cc_binary(
+        name = name,
+        copts = _COPTS + copts,
+        **kwargs
+    )
+
+def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
+    """A gtest program with gtest's own main."""
+    cc_test(
+        name = name,
+        copts = _COPTS + copts,
+        size = size,
+        deps = deps + ["@com_google_googletest//:gtest_main"],
+        **kwargs
+    )

@@ -58,14 +58,13 @@ absl::StatusOr<std::unique_ptr<EventBase>> EventBase::Create(
 
   const int event_fd = kernel.EventFd();
   if (event_fd < 0) return SystemError(-event_fd, "eventfd");
-  const int added = (*backend)->Add(
-      event_fd, EventFlags::kRead | EventFlags::kEdgeTriggered, 0);
-  if (added < 0) {
-    kernel.Close(event_fd);
-    return SystemError(-added, "watching the wake-up descriptor");
-  }
-  return std::unique_ptr<EventBase>(
+  std::unique_ptr<EventBase> base(
       new EventBase(options, event_fd, *std::move(backend)));
+  const int watched = base->descriptors_.WatchWakeup();
+  if (watched < 0) {
+    return SystemError(-watched, "watching the wake-up descriptor");
+  }
+  return base;
 }
 
 EventBase::EventBase(const EventBaseOptions& options, int event_fd,
@@ -76,7 +75,7 @@ EventBase::EventBase(const EventBaseOptions& options, int event_fd,
                                       : std::make_shared<LoopStats>()),
       notifier_(kernel_, event_fd),
       backend_(std::move(backend)),
-      descriptors_(*backend_, stats_->change_calls),
+      descriptors_(*backend_, event_fd, stats_->change_calls),
       signals_(notifier_),
       active_(options.priorities),
       now_(kernel_.Now()),

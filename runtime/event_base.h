@@ -61,13 +61,13 @@ namespace percore {
 
 struct EventBaseOptions {
   // The back end by name; empty chooses the best there is.
-  std::string backend;
+  std::string backend = {};
   // Number of priorities, 1 to 256.
   int priorities = 1;
   // Deferred callbacks run in one round before the loop looks for new events.
   int deferred_per_round = 256;
   // Where the loop counts its work; made by the loop if null.
-  std::shared_ptr<LoopStats> stats;
+  std::shared_ptr<LoopStats> stats = nullptr;
   // The seam to the system; must outlive the base.
   Kernel* kernel = &Kernel::Real();
 };

@@ -49,9 +49,9 @@ struct RuntimeOptions {
   // cgroup's quota pays for.
   int shards = 0;
   // CPUs to pin shards to, round robin; empty for all that the process may use.
-  CpuList cpus;
+  CpuList cpus = {};
   // For each shard's loop.
-  EventBaseOptions base;
+  EventBaseOptions base = {};
   // How long open connections may take to finish once the runtime stops.
   Duration drain_deadline = std::chrono::seconds(10);
   // Signals that stop the runtime. Empty: only RequestStop() does.

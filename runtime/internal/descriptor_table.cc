@@ -15,6 +15,11 @@ bool WatchesSomething(EventFlags flags) {
 
 }  // namespace
 
+int DescriptorTable::WatchWakeup() {
+  return backend_.Add(wakeup_fd_,
+                      EventFlags::kRead | EventFlags::kEdgeTriggered, 0);
+}
+
 int DescriptorTable::Insert(Event* event) {
   const auto fd = static_cast<size_t>(event->fd());
   if (fd >= descriptors_.size()) descriptors_.resize((fd + 1) * 2);
@@ -153,7 +158,7 @@ void DescriptorTable::MarkChanged(int fd) {
 void DescriptorTable::Rebuild() {
   // Without a fresh set the stale registration only costs spurious wake-ups:
   // keep what there is, and try again in the next round.
-  if (backend_.Reset() < 0) return;
+  if (backend_.Reset() < 0 || WatchWakeup() < 0) return;
   needs_rebuild_ = false;
   for (size_t fd = 0; fd < descriptors_.size(); ++fd) {
     Descriptor& descriptor = descriptors_[fd];

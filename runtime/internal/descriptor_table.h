@@ -31,9 +31,14 @@ class DescriptorTable {
  public:
   using WatchList = Event::WatchList;
 
-  // `changes` counts the calls made to change registrations.
-  DescriptorTable(Backend& backend, Counter& changes)
-      : backend_(backend), changes_(changes) {}
+  // `wakeup_fd` wakes the loop and has no event: it is watched from
+  // WatchWakeup() on, edge-triggered. `changes` counts the calls made to change
+  // registrations.
+  DescriptorTable(Backend& backend, int wakeup_fd, Counter& changes)
+      : backend_(backend), wakeup_fd_(wakeup_fd), changes_(changes) {}
+
+  // Once, before anything else. 0 or -errno.
+  int WatchWakeup();
 
   // Puts a descriptor event in. 0, or -errno when the kernel refuses the
   // descriptor; the table is then unchanged.
@@ -77,6 +82,7 @@ class DescriptorTable {
   void Rebuild();
 
   Backend& backend_;
+  const int wakeup_fd_;
   Counter& changes_;
   std::vector<Descriptor> descriptors_;  // by number
   std::vector<int> changed_;

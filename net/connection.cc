@@ -1,0 +1,94 @@
+#include "percore/net/connection.h"
+
+#include <utility>
+
+#include "percore/net/tcp_server.h"
+#include "percore/runtime/shard.h"
+
+namespace percore {
+
+Connection::Connection(Accepted accepted)
+    : server_(accepted.server),
+      peer_(accepted.peer),
+      io_(server_.shard().base(), std::move(accepted.socket)),
+      gate_holder_(server_.shard().gate()) {
+  io_.set_traffic_stats(server_.stats().get());
+  io_.SetWatermarks(EventFlags::kWrite, server_.options().write_low,
+                    server_.options().write_high);
+  io_.SetCallbacks(
+      {.read = &OnReadable, .write = &OnWritable, .event = &OnEvent}, this);
+}
+
+Connection::~Connection() {
+  server_.stats()->closed[static_cast<size_t>(close_reason_)].Add();
+}
+
+Shard& Connection::shard() { return server_.shard(); }
+
+void Connection::Finish(CloseReason reason) {
+  if (finishing_) return;
+  finishing_ = true;
+  finish_reason_ = reason;
+  io_.input().Clear();
+  io_.FinishOutput();
+  if (peer_finished_ && io_.output_finished()) {
+    Close(reason);
+    return;
+  }
+  // From here on reading only waits for the peer's end of file, and writing
+  // must get on.
+  io_.SetTimeouts(kFinishTimeout, kFinishTimeout);
+  finish_deadline_ = AddSaturated(io_.base().Now(), kFinishTimeout);
+}
+
+void Connection::Close(CloseReason reason) {
+  close_reason_ = reason;
+  server_.Destroy(this);
+}
+
+void Connection::OnReadable(BufferEvent& io, void* argument) {
+  auto& connection = *static_cast<Connection*>(argument);
+  if (!connection.finishing_) {
+    connection.OnRead();
+  } else if (io.base().Now() >= connection.finish_deadline_) {
+    // A peer that does not stop sending does not keep us either.
+    connection.Close(CloseReason::kTimeout);
+  } else {
+    io.input().Clear();
+  }
+}
+
+void Connection::OnWritable(BufferEvent& io, void* argument) {
+  auto& connection = *static_cast<Connection*>(argument);
+  if (connection.peer_finished_ && io.output_finished()) {
+    connection.Close(connection.finish_reason_);
+  } else if (!connection.finishing_) {
+    connection.OnWritten();
+  }
+}
+
+void Connection::OnEvent(BufferEvent& io, ConnectionEvent event,
+                         const absl::Status& /*status*/, void* argument) {
+  auto& connection = *static_cast<Connection*>(argument);
+  switch (event) {
+    case ConnectionEvent::kConnected:
+      return;
+    case ConnectionEvent::kEndOfFile:
+      connection.peer_finished_ = true;
+      if (!connection.finishing_) {
+        connection.OnEndOfFile();
+      } else if (io.output_finished()) {
+        connection.Close(connection.finish_reason_);
+      }
+      return;
+    case ConnectionEvent::kError:
+      connection.Close(CloseReason::kError);
+      return;
+    case ConnectionEvent::kReadTimeout:
+    case ConnectionEvent::kWriteTimeout:
+      connection.Close(CloseReason::kTimeout);
+      return;
+  }
+}
+
+}  // namespace percore

@@ -1,0 +1,60 @@
+#include "percore/net/tcp_server.h"
+
+namespace percore {
+
+absl::StatusOr<std::unique_ptr<TcpServer>> TcpServer::Create(
+    Shard& shard, UniqueFd socket, ConnectionFactory factory,
+    const TcpServerOptions& options) {
+  std::unique_ptr<TcpServer> server(
+      new TcpServer(shard, std::move(socket), std::move(factory), options));
+  if (absl::Status status = server->listener_.Enable(); !status.ok()) {
+    return status;
+  }
+  return server;
+}
+
+TcpServer::TcpServer(Shard& shard, UniqueFd socket, ConnectionFactory factory,
+                     const TcpServerOptions& options)
+    : shard_(shard),
+      factory_(std::move(factory)),
+      options_(options),
+      listener_(
+          shard.base(), std::move(socket),
+          [](UniqueFd connection, const SocketAddress& peer, void* server) {
+            static_cast<TcpServer*>(server)->Accept(std::move(connection),
+                                                    peer);
+          },
+          this),
+      stats_(listener_.stats()) {}
+
+TcpServer::~TcpServer() {
+  while (!connections_.empty()) Destroy(connections_.first());
+}
+
+void TcpServer::Drain() {
+  listener_.Disable();
+  // A connection may end in its OnDrain(), and only that one.
+  for (Connection *connection = connections_.first(), *next;
+       connection != nullptr; connection = next) {
+    next = connections_.Next(connection);
+    connection->OnDrain();
+  }
+}
+
+void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
+  Connection* connection =
+      factory_({.server = *this, .socket = std::move(socket), .peer = peer})
+          .release();
+  connections_.PushBack(connection);
+  // The kernel may refuse to watch the socket when it is out of memory.
+  if (!connection->io().Enable(EventFlags::kRead).ok()) {
+    connection->Close(CloseReason::kError);
+  }
+}
+
+void TcpServer::Destroy(Connection* connection) {
+  connections_.Remove(connection);
+  delete connection;
+}
+
+}  // namespace percore

@@ -1,0 +1,539 @@
+#include "percore/runtime/event_base.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace percore {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using Function = std::function<void(int, EventFlags)>;
+
+void Call(int fd, EventFlags what, void* function) {
+  (*static_cast<Function*>(function))(fd, what);
+}
+
+class EventBaseTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
+              0);
+  }
+  void TearDown() override {
+    for (const int fd : ends_) close(fd);
+  }
+
+  void WriteToPeer() { ASSERT_EQ(write(ends_[1], "x", 1), 1); }
+  void Drain() {
+    char bytes[64];
+    while (read(ends_[0], bytes, sizeof(bytes)) > 0) {
+    }
+  }
+  void RunOnce() { ASSERT_TRUE(base_->Run(RunMode::kNonBlocking).ok()); }
+
+  const std::unique_ptr<EventBase> base_ =
+      *EventBase::Create({.priorities = 3});
+  std::array<int, 2> ends_;
+};
+
+TEST(EventBaseCreateTest, RefusesAnUnknownBackEndAndNamesThoseThereAre) {
+  const absl::Status status = EventBase::Create({.backend = "kqueue"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            "unknown back end 'kqueue': this build has epoll");
+}
+
+TEST(EventBaseCreateTest, RefusesNumbersOutOfRange) {
+  EXPECT_FALSE(EventBase::Create({.priorities = 0}).ok());
+  EXPECT_FALSE(EventBase::Create({.priorities = 257}).ok());
+  EXPECT_FALSE(EventBase::Create({.deferred_per_round = 0}).ok());
+}
+
+TEST(EventBaseCreateTest, TakesItsBackEndByName) {
+  for (const std::string& name : EventBase::SupportedBackends()) {
+    EXPECT_EQ((*EventBase::Create({.backend = name}))->backend_name(), name);
+  }
+}
+
+TEST_F(EventBaseTest, ReturnsAtOnceWhenNothingIsPending) {
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_TRUE(base_->Run(RunMode::kOnce).ok());
+}
+
+TEST_F(EventBaseTest, RunsAReadEventWhenBytesArrive) {
+  std::vector<EventFlags> seen;
+  Function function = [&](int fd, EventFlags what) {
+    EXPECT_EQ(fd, ends_[0]);
+    seen.push_back(what);
+  };
+  Event event(*base_, ends_[0], EventFlags::kRead, &Call, &function);
+  ASSERT_TRUE(event.Add().ok());
+  RunOnce();
+  EXPECT_TRUE(seen.empty());
+  WriteToPeer();
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_THAT(seen, ElementsAre(EventFlags::kRead));
+  EXPECT_FALSE(Any(event.Pending(EventFlags::kRead)));  // it was one-shot
+}
+
+TEST_F(EventBaseTest, APersistentEventStaysPendingUntilDeleted) {
+  int calls = 0;
+  Function function = [&](int, EventFlags) { ++calls; };
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, &Call,
+              &function);
+  ASSERT_TRUE(event.Add().ok());
+  WriteToPeer();
+  RunOnce();
+  RunOnce();  // level-triggered: the byte is still there
+  EXPECT_EQ(calls, 2);
+  event.Del();
+  RunOnce();
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(EventBaseTest, AnEdgeTriggeredEventReportsAChangeOnce) {
+  int calls = 0;
+  Function function = [&](int, EventFlags) { ++calls; };
+  Event event(
+      *base_, ends_[0],
+      EventFlags::kRead | EventFlags::kPersist | EventFlags::kEdgeTriggered,
+      &Call, &function);
+  ASSERT_TRUE(event.Add().ok());
+  WriteToPeer();
+  RunOnce();
+  RunOnce();
+  EXPECT_EQ(calls, 1);
+  WriteToPeer();
+  RunOnce();
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(EventBaseTest, SeesThePeerFinishWithoutReading) {
+  std::vector<EventFlags> seen;
+  Function function = [&](int, EventFlags what) { seen.push_back(what); };
+  Event event(*base_, ends_[0], EventFlags::kClosed, &Call, &function);
+  ASSERT_TRUE(event.Add().ok());
+  WriteToPeer();
+  RunOnce();
+  EXPECT_TRUE(seen.empty());
+  shutdown(ends_[1], SHUT_WR);
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_THAT(seen, ElementsAre(EventFlags::kClosed));
+}
+
+TEST_F(EventBaseTest, SeveralEventsShareADescriptor) {
+  int reads = 0;
+  int writes = 0;
+  Function on_read = [&](int, EventFlags) { ++reads; };
+  Function on_write = [&](int, EventFlags) { ++writes; };
+  Event reader(*base_, ends_[0], EventFlags::kRead, &Call, &on_read);
+  Event second(*base_, ends_[0], EventFlags::kRead, &Call, &on_read);
+  Event writer(*base_, ends_[0], EventFlags::kWrite, &Call, &on_write);
+  ASSERT_TRUE(reader.Add().ok());
+  ASSERT_TRUE(second.Add().ok());
+  ASSERT_TRUE(writer.Add().ok());
+  WriteToPeer();
+  RunOnce();
+  EXPECT_EQ(reads, 2);
+  EXPECT_EQ(writes, 1);
+}
+
+TEST_F(EventBaseTest, SetInterestChangesWhatIsWatched) {
+  std::vector<EventFlags> seen;
+  Function function = [&](int, EventFlags what) { seen.push_back(what); };
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, &Call,
+              &function);
+  ASSERT_TRUE(event.Add().ok());
+  WriteToPeer();
+  event.SetInterest(EventFlags::kWrite);
+  RunOnce();
+  EXPECT_THAT(seen, ElementsAre(EventFlags::kWrite));
+  event.SetInterest(EventFlags::kNone);
+  RunOnce();
+  EXPECT_EQ(seen.size(), 1u);
+  event.SetInterest(EventFlags::kRead | EventFlags::kWrite);
+  RunOnce();
+  EXPECT_THAT(seen, ElementsAre(EventFlags::kWrite,
+                                EventFlags::kRead | EventFlags::kWrite));
+}
+
+TEST_F(EventBaseTest, AddRefusesWhatCannotBeWatched) {
+  Event no_descriptor(*base_, -1, EventFlags::kRead, nullptr, nullptr);
+  EXPECT_EQ(no_descriptor.Add().code(), absl::StatusCode::kInvalidArgument);
+
+  Event closed(*base_, 987, EventFlags::kRead, nullptr, nullptr);
+  EXPECT_EQ(closed.Add().message(), "watching fd 987: Bad file descriptor");
+  EXPECT_FALSE(Any(closed.Pending(EventFlags::kRead)));
+
+  const int file = open("/proc/self/exe", O_RDONLY);
+  Event regular(*base_, file, EventFlags::kRead, nullptr, nullptr);
+  EXPECT_THAT(std::string(regular.Add().message()),
+              HasSubstr("Operation not permitted"));
+  close(file);
+}
+
+TEST_F(EventBaseTest, AddingAPendingEventChangesNothing) {
+  Event event(*base_, ends_[0], EventFlags::kRead, nullptr, nullptr);
+  ASSERT_TRUE(event.Add().ok());
+  ASSERT_TRUE(event.Add().ok());
+  EXPECT_EQ(base_->pending_count(), 1u);
+}
+
+TEST_F(EventBaseTest, QueriesShowTheLifeOfAnEvent) {
+  int argument = 0;
+  Event event(*base_, ends_[0], EventFlags::kRead, nullptr, &argument);
+  EXPECT_EQ(event.fd(), ends_[0]);
+  EXPECT_EQ(event.argument(), &argument);
+  EXPECT_EQ(&event.base(), base_.get());
+  EXPECT_EQ(event.interest(), EventFlags::kRead);
+  constexpr EventFlags kAll =
+      EventFlags::kRead | EventFlags::kWrite | EventFlags::kTimeout;
+  EXPECT_EQ(event.Pending(kAll), EventFlags::kNone);
+  ASSERT_TRUE(event.Add(milliseconds(5)).ok());
+  EXPECT_EQ(event.Pending(kAll), EventFlags::kRead | EventFlags::kTimeout);
+  EXPECT_EQ(event.deadline(), base_->Now() + milliseconds(5));
+  event.RemoveTimer();
+  EXPECT_EQ(event.Pending(kAll), EventFlags::kRead);
+  EXPECT_EQ(event.deadline(), kInfiniteFuture);
+  event.Activate(EventFlags::kWrite);
+  EXPECT_EQ(event.Pending(kAll), EventFlags::kRead | EventFlags::kWrite);
+  EXPECT_EQ(base_->active_count(), 1u);
+  event.Del();
+  EXPECT_EQ(event.Pending(kAll), EventFlags::kNone);
+  EXPECT_EQ(base_->active_count(), 0u);
+}
+
+TEST_F(EventBaseTest, AnEventMayBeDestroyedInItsOwnCallback) {
+  std::unique_ptr<Event> event;
+  int calls = 0;
+  Function function = [&](int, EventFlags) {
+    ++calls;
+    event.reset();
+  };
+  event = std::make_unique<Event>(*base_, ends_[0],
+                                  EventFlags::kRead | EventFlags::kPersist,
+                                  &Call, &function);
+  ASSERT_TRUE(event->Add(milliseconds(1)).ok());
+  WriteToPeer();
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(EventBaseTest, AnEventMayDestroyAnotherThatIsActive) {
+  std::unique_ptr<Event> victim;
+  Function kill = [&](int, EventFlags) { victim.reset(); };
+  Function never = [&](int, EventFlags) { ADD_FAILURE() << "ran"; };
+  Event killer(*base_, -1, EventFlags::kNone, &Call, &kill);
+  victim =
+      std::make_unique<Event>(*base_, -1, EventFlags::kNone, &Call, &never);
+  killer.Activate(EventFlags::kTimeout);
+  victim->Activate(EventFlags::kTimeout);
+  RunOnce();
+  EXPECT_EQ(victim, nullptr);
+}
+
+TEST_F(EventBaseTest, AnEventMayAddItselfAgain) {
+  int calls = 0;
+  std::optional<Event> event;
+  Function function = [&](int, EventFlags) {
+    if (++calls < 3) {
+      ASSERT_TRUE(event->Add().ok());
+    }
+  };
+  event.emplace(*base_, ends_[0], EventFlags::kRead, &Call, &function);
+  ASSERT_TRUE(event->Add().ok());
+  WriteToPeer();
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_EQ(calls, 3);
+}
+
+TEST_F(EventBaseTest, RunsMoreUrgentEventsFirst) {
+  std::vector<int> order;
+  std::vector<Function> functions;
+  std::vector<std::unique_ptr<Event>> events;
+  for (int i = 0; i < 3; ++i) {
+    functions.push_back([&order, i](int, EventFlags) { order.push_back(i); });
+  }
+  for (int i : {2, 0, 1}) {
+    events.push_back(std::make_unique<Event>(*base_, -1, EventFlags::kNone,
+                                             &Call, &functions[i]));
+    events.back()->set_priority(i);
+    events.back()->Activate(EventFlags::kTimeout);
+  }
+  RunOnce();
+  EXPECT_THAT(order, ElementsAre(0, 1, 2));
+}
+
+TEST_F(EventBaseTest, RestartsTheScanWhenAMoreUrgentEventBecomesActive) {
+  std::vector<int> order;
+  Function on_urgent = [&](int, EventFlags) { order.push_back(0); };
+  Event urgent(*base_, -1, EventFlags::kNone, &Call, &on_urgent);
+  urgent.set_priority(0);
+  Function on_normal = [&](int, EventFlags) {
+    order.push_back(1);
+    if (order.size() == 1) urgent.Activate(EventFlags::kTimeout);
+  };
+  Event first(*base_, -1, EventFlags::kNone, &Call, &on_normal);
+  Event second(*base_, -1, EventFlags::kNone, &Call, &on_normal);
+  first.Activate(EventFlags::kTimeout);
+  second.Activate(EventFlags::kTimeout);
+  RunOnce();
+  EXPECT_THAT(order, ElementsAre(1, 0, 1));
+}
+
+TEST_F(EventBaseTest, APriorityOutOfRangeIsTheNearestOne) {
+  Event event(*base_, -1, EventFlags::kNone, nullptr, nullptr);
+  EXPECT_EQ(event.priority(), 1);  // the middle one
+  event.set_priority(99);
+  EXPECT_EQ(event.priority(), 2);
+  event.set_priority(-1);
+  EXPECT_EQ(event.priority(), 0);
+}
+
+TEST_F(EventBaseTest, APriorityMayChangeWhileTheEventIsActive) {
+  std::vector<int> order;
+  Function on_first = [&](int, EventFlags) { order.push_back(1); };
+  Function on_second = [&](int, EventFlags) { order.push_back(2); };
+  Event first(*base_, -1, EventFlags::kNone, &Call, &on_first);
+  Event second(*base_, -1, EventFlags::kNone, &Call, &on_second);
+  first.Activate(EventFlags::kTimeout);
+  second.Activate(EventFlags::kTimeout);
+  second.set_priority(0);
+  RunOnce();
+  EXPECT_THAT(order, ElementsAre(2, 1));
+}
+
+// Otherwise an event that keeps activating itself would starve every other.
+TEST_F(EventBaseTest, AnEventActivatedByItsOwnPriorityWaitsForTheNextRound) {
+  int calls = 0;
+  std::optional<Event> event;
+  Function function = [&](int, EventFlags) {
+    ++calls;
+    event->Activate(EventFlags::kTimeout);
+  };
+  event.emplace(*base_, -1, EventFlags::kNone, &Call, &function);
+  event->Activate(EventFlags::kTimeout);
+  RunOnce();
+  EXPECT_EQ(calls, 1);
+  RunOnce();
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(EventBaseTest, BreakStopsAfterTheCurrentCallback) {
+  std::vector<int> order;
+  Function on_first = [&](int, EventFlags) {
+    order.push_back(1);
+    base_->Break();
+  };
+  Function on_second = [&](int, EventFlags) { order.push_back(2); };
+  Event first(*base_, -1, EventFlags::kNone, &Call, &on_first);
+  Event second(*base_, -1, EventFlags::kNone, &Call, &on_second);
+  first.Activate(EventFlags::kTimeout);
+  second.Activate(EventFlags::kTimeout);
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_THAT(order, ElementsAre(1));
+  EXPECT_TRUE(base_->Run().ok());  // what was left is still active
+  EXPECT_THAT(order, ElementsAre(1, 2));
+}
+
+TEST_F(EventBaseTest, ExitStopsAfterTheRound) {
+  std::vector<int> order;
+  Function on_first = [&](int, EventFlags) {
+    order.push_back(1);
+    base_->Exit();
+  };
+  Function on_second = [&](int, EventFlags) { order.push_back(2); };
+  Event first(*base_, -1, EventFlags::kNone, &Call, &on_first);
+  Event second(*base_, -1, EventFlags::kNone, &Call, &on_second);
+  Event pending(*base_, ends_[0], EventFlags::kRead, nullptr, nullptr);
+  ASSERT_TRUE(pending.Add().ok());
+  first.Activate(EventFlags::kTimeout);
+  second.Activate(EventFlags::kTimeout);
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_THAT(order, ElementsAre(1, 2));
+}
+
+TEST_F(EventBaseTest, ExitFromAnotherThreadWakesASleepingLoop) {
+  std::thread other([this] { base_->Exit(); });
+  EXPECT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  other.join();
+}
+
+TEST_F(EventBaseTest, PostRunsFunctionsOfAnotherThreadInOrder) {
+  std::vector<int> order;
+  std::thread other([&] {
+    for (int i = 0; i < 3; ++i) {
+      base_->Post([&order, i] { order.push_back(i); });
+    }
+    base_->Post([this] { base_->Exit(); });
+  });
+  EXPECT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  other.join();
+  EXPECT_THAT(order, ElementsAre(0, 1, 2));
+}
+
+TEST_F(EventBaseTest, DetectsThatItIsRunningAlready) {
+  absl::Status inner;
+  Function function = [&](int, EventFlags) { inner = base_->Run(); };
+  Event event(*base_, -1, EventFlags::kNone, &Call, &function);
+  event.Activate(EventFlags::kTimeout);
+  EXPECT_TRUE(base_->Run().ok());
+  EXPECT_EQ(inner.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(EventBaseTest, KOnceWaitsForWorkAndRunsItOnce) {
+  int calls = 0;
+  Function function = [&](int, EventFlags) { ++calls; };
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, &Call,
+              &function);
+  ASSERT_TRUE(event.Add().ok());
+  std::thread other([this] { WriteToPeer(); });
+  EXPECT_TRUE(base_->Run(RunMode::kOnce).ok());
+  other.join();
+  EXPECT_EQ(calls, 1);
+}
+
+// The kernel forgets a closed descriptor; a new file under the same number must
+// be watched, and get no report that was meant for the old one.
+TEST_F(EventBaseTest, WatchesADescriptorReopenedUnderTheSameNumber) {
+  int old_calls = 0;
+  int new_calls = 0;
+  Function on_old = [&](int, EventFlags) { ++old_calls; };
+  Function on_new = [&](int, EventFlags) { ++new_calls; };
+  Event old_event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist,
+                  &Call, &on_old);
+  ASSERT_TRUE(old_event.Add().ok());
+  RunOnce();
+  old_event.Del();
+  const int number = ends_[0];
+  close(ends_[0]);
+  close(ends_[1]);
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
+            0);
+  ASSERT_EQ(ends_[0], number);
+  Event new_event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist,
+                  &Call, &on_new);
+  ASSERT_TRUE(new_event.Add().ok());
+  RunOnce();
+  EXPECT_EQ(new_calls, 0);
+  WriteToPeer();
+  RunOnce();
+  EXPECT_EQ(new_calls, 1);
+  EXPECT_EQ(old_calls, 0);
+}
+
+// dup() keeps the old file, and with it the old registration, alive.
+TEST_F(EventBaseTest, ADuplicateOfAClosedDescriptorDisturbsNobody) {
+  int calls = 0;
+  Function function = [&](int, EventFlags) { ++calls; };
+  auto event = std::make_unique<Event>(*base_, ends_[0], EventFlags::kRead,
+                                       &Call, &function);
+  ASSERT_TRUE(event->Add().ok());
+  RunOnce();
+  const int duplicate = dup(ends_[0]);
+  event.reset();
+  close(ends_[0]);
+  WriteToPeer();  // the duplicate is readable
+  std::array<int, 2> fresh;
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fresh.data()),
+            0);
+  ASSERT_EQ(fresh[0], ends_[0]);
+  Event successor(*base_, fresh[0], EventFlags::kRead, &Call, &function);
+  ASSERT_TRUE(successor.Add().ok());
+  for (int round = 0; round < 3; ++round) RunOnce();
+  EXPECT_EQ(calls, 0);
+  ASSERT_EQ(write(fresh[1], "x", 1), 1);
+  RunOnce();
+  EXPECT_EQ(calls, 1);
+  // Nothing stale is left that would keep the loop from sleeping.
+  Event keeps_running = Event::Timer(*base_, &Call, &function);
+  ASSERT_TRUE(keeps_running.Add(std::chrono::hours(1)).ok());
+  RunOnce();
+  EXPECT_EQ(base_->stats()->ready_descriptors.Get(), 0);
+  close(fresh[1]);
+  close(duplicate);
+}
+
+// Starting the back end afresh must not lose what wakes the loop.
+TEST_F(EventBaseTest, IsWokenStillAfterAStaleReport) {
+  auto event = std::make_unique<Event>(*base_, ends_[0], EventFlags::kRead,
+                                       nullptr, nullptr);
+  ASSERT_TRUE(event->Add().ok());
+  RunOnce();
+  event.reset();
+  const int duplicate = dup(ends_[0]);
+  EXPECT_EQ(base_->CloseDescriptor(ends_[0]), 0);
+  WriteToPeer();
+  RunOnce();  // the stale report
+  RunOnce();
+  std::thread other([this] { base_->Post([this] { base_->Exit(); }); });
+  EXPECT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  other.join();
+  close(duplicate);
+}
+
+TEST_F(EventBaseTest, CloseDescriptorSparesTheCallThatUndoesTheRegistration) {
+  auto event = std::make_unique<Event>(*base_, ends_[0], EventFlags::kRead,
+                                       nullptr, nullptr);
+  ASSERT_TRUE(event->Add().ok());
+  RunOnce();
+  const uint64_t before = base_->stats()->change_calls.Get();
+  event.reset();
+  EXPECT_EQ(base_->CloseDescriptor(ends_[0]), 0);
+  RunOnce();
+  EXPECT_EQ(base_->stats()->change_calls.Get(), before);
+  EXPECT_EQ(base_->CloseDescriptor(-1), -EBADF);
+}
+
+TEST_F(EventBaseTest, TellsTheOwnerOfADescriptorClosedUnderItsFeet) {
+  std::vector<EventFlags> seen;
+  Function function = [&](int, EventFlags what) { seen.push_back(what); };
+  Event event(*base_, ends_[0], EventFlags::kRead, &Call, &function);
+  ASSERT_TRUE(event.Add().ok());
+  close(ends_[0]);
+  event.SetInterest(EventFlags::kRead | EventFlags::kWrite);
+  RunOnce();
+  EXPECT_THAT(seen, ElementsAre(EventFlags::kRead | EventFlags::kWrite));
+}
+
+TEST_F(EventBaseTest, CountsItsWork) {
+  const std::shared_ptr<const LoopStats> stats = base_->stats();
+  Function nothing = [](int, EventFlags) {};
+  Event reader(*base_, ends_[0], EventFlags::kRead, &Call, &nothing);
+  Event writer(*base_, ends_[0], EventFlags::kWrite, &Call, &nothing);
+  Event closed(*base_, -1, EventFlags::kNone, &Call, &nothing);
+  Event timer(*base_, -1, EventFlags::kNone, &Call, &nothing);
+  ASSERT_TRUE(reader.Add().ok());
+  ASSERT_TRUE(writer.Add().ok());
+  ASSERT_TRUE(timer.Add(std::chrono::hours(1)).ok());
+  closed.Activate(EventFlags::kClosed);
+  base_->Post([] {});
+  WriteToPeer();
+  RunOnce();
+  EXPECT_EQ(stats->iterations.Get(), 1u);
+  EXPECT_EQ(stats->read_events.Get(), 1u);
+  EXPECT_EQ(stats->write_events.Get(), 1u);
+  EXPECT_EQ(stats->other_events.Get(), 1u);
+  EXPECT_EQ(stats->message_events.Get(), 1u);
+  EXPECT_EQ(stats->ready_descriptors.Get(), 1);
+  EXPECT_EQ(stats->timers_pending.Get(), 1);
+  EXPECT_EQ(stats->registered_descriptors.Get(), 0);  // both were one-shot
+  EXPECT_EQ(stats->wait_calls.Get(), 1u);
+  EXPECT_GT(stats->busy_nanoseconds.Get(), 0u);
+}
+
+}  // namespace
+}  // namespace percore

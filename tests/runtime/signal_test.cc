@@ -1,0 +1,139 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "percore/runtime/event_base.h"
+
+namespace percore {
+namespace {
+
+void Count(int signal, EventFlags what, void* count) {
+  EXPECT_EQ(signal, SIGUSR1);
+  EXPECT_EQ(what, EventFlags::kSignal);
+  ++*static_cast<int*>(count);
+}
+
+void Ignore(int) {}
+
+class SignalTest : public testing::Test {
+ protected:
+  void RunOnce(EventBase& base) {
+    ASSERT_TRUE(base.Run(RunMode::kNonBlocking).ok());
+  }
+
+  const std::unique_ptr<EventBase> base_ = *EventBase::Create({});
+  int count_ = 0;
+};
+
+TEST_F(SignalTest, RunsTheCallbackOnTheLoop) {
+  Event event = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+  ASSERT_TRUE(event.Add().ok());
+  raise(SIGUSR1);
+  EXPECT_EQ(count_, 0);  // not in the handler
+  RunOnce(*base_);
+  EXPECT_EQ(count_, 1);
+}
+
+TEST_F(SignalTest, CountsEveryDelivery) {
+  Event event = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+  ASSERT_TRUE(event.Add().ok());
+  for (int i = 0; i < 3; ++i) raise(SIGUSR1);
+  RunOnce(*base_);
+  EXPECT_EQ(count_, 3);
+  EXPECT_EQ(base_->stats()->signal_events.Get(), 1u);
+}
+
+TEST_F(SignalTest, SeveralEventsSeeTheSameSignal) {
+  int other = 0;
+  Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+  Event second = Event::Signal(*base_, SIGUSR1, &Count, &other);
+  ASSERT_TRUE(first.Add().ok());
+  ASSERT_TRUE(second.Add().ok());
+  raise(SIGUSR1);
+  RunOnce(*base_);
+  EXPECT_EQ(count_, 1);
+  EXPECT_EQ(other, 1);
+}
+
+TEST_F(SignalTest, ReachesSeveralLoops) {
+  const std::unique_ptr<EventBase> other_base = *EventBase::Create({});
+  int other = 0;
+  Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+  Event second = Event::Signal(*other_base, SIGUSR1, &Count, &other);
+  ASSERT_TRUE(first.Add().ok());
+  ASSERT_TRUE(second.Add().ok());
+  raise(SIGUSR1);
+  RunOnce(*base_);
+  RunOnce(*other_base);
+  EXPECT_EQ(count_, 1);
+  EXPECT_EQ(other, 1);
+}
+
+TEST_F(SignalTest, WakesASleepingLoop) {
+  Event event = Event::Signal(
+      *base_, SIGUSR1,
+      [](int, EventFlags, void* base) {
+        static_cast<EventBase*>(base)->Exit();
+      },
+      base_.get());
+  ASSERT_TRUE(event.Add().ok());
+  std::thread other([] { kill(getpid(), SIGUSR1); });
+  EXPECT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  other.join();
+}
+
+TEST_F(SignalTest, TheLastEventRestoresTheDispositionThatTheFirstFound) {
+  struct sigaction before = {};
+  before.sa_handler = &Ignore;
+  sigaction(SIGUSR1, &before, nullptr);
+  {
+    Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+    Event second = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+    ASSERT_TRUE(first.Add().ok());
+    ASSERT_TRUE(second.Add().ok());
+    first.Del();
+    struct sigaction during;
+    sigaction(SIGUSR1, nullptr, &during);
+    EXPECT_NE(during.sa_handler, &Ignore);
+  }
+  struct sigaction after;
+  sigaction(SIGUSR1, nullptr, &after);
+  EXPECT_EQ(after.sa_handler, &Ignore);
+}
+
+TEST_F(SignalTest, RefusesWhatIsNoSignal) {
+  for (const int signal : {0, -1, NSIG, SIGKILL}) {
+    Event event = Event::Signal(*base_, signal, &Count, &count_);
+    EXPECT_EQ(event.Add().code(), absl::StatusCode::kInvalidArgument) << signal;
+  }
+  Event mixed(*base_, SIGUSR1, EventFlags::kSignal | EventFlags::kRead, &Count,
+              &count_);
+  EXPECT_EQ(mixed.Add().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Loops come and go while signals rain: no handler touches a dead one.
+TEST_F(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
+  Event keep_handled = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+  ASSERT_TRUE(keep_handled.Add().ok());
+  std::atomic<bool> done{false};
+  std::thread sender([&done] {
+    while (!done.load()) kill(getpid(), SIGUSR1);
+  });
+  for (int i = 0; i < 200; ++i) {
+    const std::unique_ptr<EventBase> base = *EventBase::Create({});
+    int count = 0;
+    Event event = Event::Signal(*base, SIGUSR1, &Count, &count);
+    ASSERT_TRUE(event.Add().ok());
+    RunOnce(*base);
+  }
+  done.store(true);
+  sender.join();
+}
+
+}  // namespace
+}  // namespace percore

@@ -1,0 +1,135 @@
+#include "percore/tests/support/test_kernel.h"
+
+#include <algorithm>
+
+namespace percore {
+namespace {
+
+// The first of the extents, cut to `limit`: enough to make a transfer short.
+iovec Shortened(const iovec* extents, size_t limit) {
+  return {.iov_base = extents[0].iov_base,
+          .iov_len = std::min(extents[0].iov_len, limit)};
+}
+
+}  // namespace
+
+void TestKernel::Fail(Call call, int error, int times, int passing) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::deque<int>& results = plans_[call].results;
+  results.insert(results.end(), passing, 0);
+  results.insert(results.end(), times, error);
+}
+
+int TestKernel::Count(Call call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return plans_[call].count;
+}
+
+int TestKernel::Next(Call call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Plan& plan = plans_[call];
+  ++plan.count;
+  if (plan.results.empty()) return 0;
+  const int error = plan.results.front();
+  plan.results.pop_front();
+  return -error;
+}
+
+void TestKernel::Advance(Duration duration) { now_ += duration.count(); }
+
+TimePoint TestKernel::Now() {
+  return clock_ == Clock::kReal ? Kernel::Now()
+                                : TimePoint(Duration(now_.load()));
+}
+
+int TestKernel::EpollWait(int epoll_fd, epoll_event* events, int max_events,
+                          Duration timeout) {
+  if (const int error = Next(Call::kEpollWait); error != 0) return error;
+  if (clock_ == Clock::kReal || timeout == kForever) {
+    return Kernel::EpollWait(epoll_fd, events, max_events, timeout);
+  }
+  const int ready =
+      Kernel::EpollWait(epoll_fd, events, max_events, Duration::zero());
+  if (ready == 0) Advance(timeout);
+  return ready;
+}
+
+ssize_t TestKernel::Readv(int fd, const iovec* extents, int count) {
+  if (const int error = Next(Call::kReadv); error != 0) return error;
+  if (transfer_limit_ == SIZE_MAX) return Kernel::Readv(fd, extents, count);
+  const iovec extent = Shortened(extents, transfer_limit_);
+  return Kernel::Readv(fd, &extent, 1);
+}
+
+ssize_t TestKernel::Writev(int fd, const iovec* extents, int count) {
+  if (const int error = Next(Call::kWritev); error != 0) return error;
+  if (transfer_limit_ == SIZE_MAX) return Kernel::Writev(fd, extents, count);
+  const iovec extent = Shortened(extents, transfer_limit_);
+  return Kernel::Writev(fd, &extent, 1);
+}
+
+// The rest either fail as planned or are the real call.
+#define PERCORE_FAIL_OR(call, real)                       \
+  do {                                                    \
+    if (const int error = Next(Call::call); error != 0) { \
+      return error;                                       \
+    }                                                     \
+    return Kernel::real;                                  \
+  } while (false)
+
+int TestKernel::EpollCreate() { PERCORE_FAIL_OR(kEpollCreate, EpollCreate()); }
+
+int TestKernel::EpollCtl(int epoll_fd, int operation, int fd,
+                         epoll_event* event) {
+  PERCORE_FAIL_OR(kEpollCtl, EpollCtl(epoll_fd, operation, fd, event));
+}
+
+int TestKernel::EventFd() { PERCORE_FAIL_OR(kEventFd, EventFd()); }
+
+ssize_t TestKernel::Read(int fd, void* data, size_t size) {
+  PERCORE_FAIL_OR(kRead, Read(fd, data, size));
+}
+
+ssize_t TestKernel::Write(int fd, const void* data, size_t size) {
+  PERCORE_FAIL_OR(kWrite, Write(fd, data, size));
+}
+
+int TestKernel::Socket(int family, int type, int protocol) {
+  PERCORE_FAIL_OR(kSocket, Socket(family, type, protocol));
+}
+
+int TestKernel::Bind(int fd, const sockaddr* address, socklen_t size) {
+  PERCORE_FAIL_OR(kBind, Bind(fd, address, size));
+}
+
+int TestKernel::Listen(int fd, int backlog) {
+  PERCORE_FAIL_OR(kListen, Listen(fd, backlog));
+}
+
+int TestKernel::Accept(int fd, sockaddr* address, socklen_t* size) {
+  PERCORE_FAIL_OR(kAccept, Accept(fd, address, size));
+}
+
+int TestKernel::Connect(int fd, const sockaddr* address, socklen_t size) {
+  PERCORE_FAIL_OR(kConnect, Connect(fd, address, size));
+}
+
+int TestKernel::SetSocketOption(int fd, int level, int name, const void* value,
+                                socklen_t size) {
+  PERCORE_FAIL_OR(kSetSocketOption,
+                  SetSocketOption(fd, level, name, value, size));
+}
+
+int TestKernel::GetSocketOption(int fd, int level, int name, void* value,
+                                socklen_t* size) {
+  PERCORE_FAIL_OR(kGetSocketOption,
+                  GetSocketOption(fd, level, name, value, size));
+}
+
+int TestKernel::Shutdown(int fd, int how) {
+  PERCORE_FAIL_OR(kShutdown, Shutdown(fd, how));
+}
+
+#undef PERCORE_FAIL_OR
+
+}  // namespace percore

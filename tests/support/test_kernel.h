@@ -1,0 +1,104 @@
+// A kernel for tests: it fails where it is told to, and its clock may stand
+// still until it is told to move.
+//
+// ```cpp
+// percore::TestKernel kernel(percore::TestKernel::Clock::kManual);
+// kernel.Fail(percore::TestKernel::Call::kAccept, EMFILE, 2);  // the next two
+// kernel.Advance(std::chrono::seconds(3));
+// ```
+#ifndef PERCORE_TESTS_SUPPORT_TEST_KERNEL_H_
+#define PERCORE_TESTS_SUPPORT_TEST_KERNEL_H_
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+
+#include "percore/runtime/kernel.h"
+
+namespace percore {
+
+// Any thread. What is not made to fail is the real kernel.
+class TestKernel : public Kernel {
+ public:
+  enum class Clock {
+    kReal,
+    // Moves by Advance(), and by itself when a loop would sleep: it then jumps
+    // to where the loop would have woken up. A loop that would sleep for ever
+    // does so, in the real kernel.
+    kManual,
+  };
+
+  enum class Call {
+    kEpollCreate,
+    kEpollCtl,
+    kEpollWait,
+    kEventFd,
+    kRead,
+    kWrite,
+    kReadv,
+    kWritev,
+    kSocket,
+    kBind,
+    kListen,
+    kAccept,
+    kConnect,
+    kSetSocketOption,
+    kGetSocketOption,
+    kShutdown,
+  };
+
+  explicit TestKernel(Clock clock = Clock::kReal) : clock_(clock) {}
+
+  // After `passing` more calls that succeed, the next `times` calls fail with
+  // `error`, a positive errno.
+  void Fail(Call call, int error, int times = 1, int passing = 0);
+  // The next readv() and writev() calls move at most `size` bytes each.
+  void LimitTransfers(size_t size) { transfer_limit_ = size; }
+  // How often the call was made, failures included.
+  int Count(Call call);
+
+  void Advance(Duration duration);
+
+  TimePoint Now() override;
+  int EpollCreate() override;
+  int EpollCtl(int epoll_fd, int operation, int fd,
+               epoll_event* event) override;
+  int EpollWait(int epoll_fd, epoll_event* events, int max_events,
+                Duration timeout) override;
+  int EventFd() override;
+  ssize_t Read(int fd, void* data, size_t size) override;
+  ssize_t Write(int fd, const void* data, size_t size) override;
+  ssize_t Readv(int fd, const iovec* extents, int count) override;
+  ssize_t Writev(int fd, const iovec* extents, int count) override;
+  int Socket(int family, int type, int protocol) override;
+  int Bind(int fd, const sockaddr* address, socklen_t size) override;
+  int Listen(int fd, int backlog) override;
+  int Accept(int fd, sockaddr* address, socklen_t* size) override;
+  int Connect(int fd, const sockaddr* address, socklen_t size) override;
+  int SetSocketOption(int fd, int level, int name, const void* value,
+                      socklen_t size) override;
+  int GetSocketOption(int fd, int level, int name, void* value,
+                      socklen_t* size) override;
+  int Shutdown(int fd, int how) override;
+
+ private:
+  struct Plan {
+    int count = 0;
+    std::deque<int> results;  // 0 to pass, else the errno
+  };
+
+  // 0, or the negated errno that this call is to fail with.
+  int Next(Call call);
+
+  const Clock clock_;
+  std::atomic<size_t> transfer_limit_{SIZE_MAX};
+  std::atomic<Duration::rep> now_{
+      std::chrono::nanoseconds(std::chrono::hours(1)).count()};
+  std::mutex mutex_;
+  std::map<Call, Plan> plans_;
+};
+
+}  // namespace percore
+
+#endif  // PERCORE_TESTS_SUPPORT_TEST_KERNEL_H_

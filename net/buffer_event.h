@@ -103,6 +103,8 @@ class BufferEvent {
   // changed at any time, inside and outside of callbacks.
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }
+  const Buffer& input() const { return input_; }
+  const Buffer& output() const { return output_; }
 
   // For kRead: the read callback waits for `low` bytes, and reading stops while
   // input() holds `high` or more. For kWrite: the write callback waits until

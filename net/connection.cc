@@ -23,7 +23,7 @@ Connection::~Connection() {
   server_.stats()->closed[static_cast<size_t>(close_reason_)].Add();
 }
 
-Shard& Connection::shard() { return server_.shard(); }
+Shard& Connection::shard() const { return server_.shard(); }
 
 void Connection::Finish(CloseReason reason) {
   if (finishing_) return;
@@ -35,6 +35,8 @@ void Connection::Finish(CloseReason reason) {
     Close(reason);
     return;
   }
+  // The socket is watched already: this cannot fail.
+  io_.Enable(EventFlags::kRead).IgnoreError();
   // From here on reading only waits for the peer's end of file, and writing
   // must get on.
   io_.SetTimeouts(kFinishTimeout, kFinishTimeout);

@@ -66,9 +66,10 @@ class Connection {
   virtual void OnDrain() { Finish(CloseReason::kDrained); }
 
   BufferEvent& io() { return io_; }
+  const BufferEvent& io() const { return io_; }
   const SocketAddress& peer() const { return peer_; }
-  TcpServer& server() { return server_; }
-  Shard& shard();
+  TcpServer& server() const { return server_; }
+  Shard& shard() const;
 
  protected:
   // Stops reading, sends what is in output(), then closes, counted under

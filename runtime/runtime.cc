@@ -67,6 +67,7 @@ Runtime::Runtime(RuntimeOptions options, CpuList cpus, int shards,
       control_(std::move(control)),
       states_(shards),
       loops_ready_(shards),
+      loops_done_(shards),
       services_gone_(shards + 1),  // the shards and the control loop
       drain_timer_(Event::Timer(
           *control_,
@@ -129,8 +130,9 @@ void Runtime::RunShard(int index, const ServiceFactory& factory) {
     state.loop_status = shard.base().Run(RunMode::kUntilExit);
     if (!state.loop_status.ok()) Report(&Runtime::ShardFailed);
     state.cut_off = shard.gate().holders();
-    state.service.reset();
   }
+  loops_done_.arrive_and_wait();
+  state.service.reset();
   services_gone_.arrive_and_wait();
   shard.Finish();
 }
@@ -152,6 +154,7 @@ void Runtime::StartThreads(const ServiceFactory& factory) {
       start_failed_.store(true);
       Report(&Runtime::ShardStarted);
       loops_ready_.count_down();
+      loops_done_.count_down();
       services_gone_.count_down();
     }
   }

@@ -131,9 +131,11 @@ class Runtime {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<ShardState> states_;  // by shard
   std::vector<std::thread> threads_;
-  // No service is made before every shard can be posted to, and no loop is
-  // destroyed while any service may still post to it.
+  // No service is made before every shard can be posted to, none is destroyed
+  // while any shard may still run its messages, and no loop while any service
+  // may still post to it.
   std::latch loops_ready_;
+  std::latch loops_done_;
   std::latch services_gone_;
   std::atomic<bool> start_failed_{false};
 

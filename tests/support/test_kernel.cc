@@ -55,7 +55,7 @@ int TestKernel::EpollWait(int epoll_fd, epoll_event* events, int max_events,
 }
 
 ssize_t TestKernel::Readv(int fd, const iovec* extents, int count) {
-  if (const int error = Next(Call::kReadv); error != 0) return error;
+  if (const int error = Next(Call::kRead); error != 0) return error;
   if (transfer_limit_ == SIZE_MAX) return Kernel::Readv(fd, extents, count);
   const iovec extent = Shortened(extents, transfer_limit_);
   return Kernel::Readv(fd, &extent, 1);
@@ -87,7 +87,8 @@ int TestKernel::EpollCtl(int epoll_fd, int operation, int fd,
 int TestKernel::EventFd() { PERCORE_FAIL_OR(kEventFd, EventFd()); }
 
 ssize_t TestKernel::Read(int fd, void* data, size_t size) {
-  PERCORE_FAIL_OR(kRead, Read(fd, data, size));
+  PERCORE_FAIL_OR(kRead,
+                  Read(fd, data, std::min(size, transfer_limit_.load())));
 }
 
 ssize_t TestKernel::Write(int fd, const void* data, size_t size) {

@@ -34,9 +34,8 @@ class TestKernel : public Kernel {
     kEpollCtl,
     kEpollWait,
     kEventFd,
-    kRead,
+    kRead,  // read() and readv()
     kWrite,
-    kReadv,
     kWritev,
     kSocket,
     kBind,
@@ -53,7 +52,7 @@ class TestKernel : public Kernel {
   // After `passing` more calls that succeed, the next `times` calls fail with
   // `error`, a positive errno.
   void Fail(Call call, int error, int times = 1, int passing = 0);
-  // The next readv() and writev() calls move at most `size` bytes each.
+  // From now on read(), readv() and writev() move at most `size` bytes a call.
   void LimitTransfers(size_t size) { transfer_limit_ = size; }
   // How often the call was made, failures included.
   int Count(Call call);

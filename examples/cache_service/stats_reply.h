@@ -1,0 +1,32 @@
+// The answers to "stats" and to "stats settings".
+#ifndef PERCORE_EXAMPLES_CACHE_SERVICE_STATS_REPLY_H_
+#define PERCORE_EXAMPLES_CACHE_SERVICE_STATS_REPLY_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "percore/examples/cache/expiry.h"
+#include "percore/examples/cache_service/cache_service.h"
+
+namespace percore::cache {
+
+// What "version" says. The number is that of the memcached whose commands these
+// are: clients choose by it what they may ask for.
+inline constexpr std::string_view kVersion = "1.4.0-percore";
+inline constexpr std::string_view kVersionReply = "VERSION 1.4.0-percore\r\n";
+
+struct ServerState {
+  UnixSeconds now;
+  int64_t uptime;  // seconds
+  int shards;
+};
+
+// Each is a complete reply, "END" included.
+std::string GeneralStats(const CacheService::Report& report,
+                         const ServerState& state);
+std::string SettingsStats(uint64_t memory_limit_bytes, int shards);
+
+}  // namespace percore::cache
+
+#endif  // PERCORE_EXAMPLES_CACHE_SERVICE_STATS_REPLY_H_

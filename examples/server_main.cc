@@ -1,0 +1,143 @@
+#include "percore/examples/server_main.h"
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "percore/buffer/segment_pool.h"
+#include "percore/net/socket_address.h"
+
+namespace percore {
+namespace {
+
+constexpr int kBadUsage = 2;
+constexpr int kFailed = 1;
+
+struct Settings {
+  std::string listen;
+  std::string metrics;  // empty for none
+  RuntimeOptions runtime;
+};
+
+void AddCommonFlags(FlagSet& flags, Settings& settings) {
+  flags.Add("listen", "ADDR:PORT",
+            absl::StrCat("address to serve on (", settings.listen, ")"),
+            [&settings](std::string_view value) {
+              settings.listen = value;
+              return absl::OkStatus();
+            });
+  flags.Add("metrics", "ADDR:PORT",
+            "address to serve /metrics on for Prometheus (none)",
+            [&settings](std::string_view value) {
+              settings.metrics = value;
+              return absl::OkStatus();
+            });
+  flags.Add("shards", "N", "number of shards (one for each CPU)",
+            [&settings](std::string_view value) {
+              return ParseNumberFlag(value, 1, 1024, &settings.runtime.shards);
+            });
+  flags.Add("cpus", "LIST", "CPUs to run on, as 0,2-3 (all)",
+            [&settings](std::string_view value) {
+              absl::StatusOr<CpuList> cpus = ParseCpuList(value);
+              if (cpus.ok()) settings.runtime.cpus = *std::move(cpus);
+              return cpus.status();
+            });
+  flags.Add("backend", "NAME", "back end of the loops (the best there is)",
+            [&settings](std::string_view value) {
+              settings.runtime.base.backend = value;
+              return absl::OkStatus();
+            });
+  flags.Add("drain_seconds", "N",
+            "how long connections may take to finish when stopping (10)",
+            [&settings](std::string_view value) {
+              int seconds = 0;
+              absl::Status status = ParseNumberFlag(value, 0, 86400, &seconds);
+              settings.runtime.drain_deadline = std::chrono::seconds(seconds);
+              return status;
+            });
+}
+
+int Complain(const ServerMain::Program& program, const absl::Status& status,
+             int exit_status) {
+  std::cerr << program.name << ": " << status.message() << std::endl;
+  return exit_status;
+}
+
+// A server's clients are limited by descriptors: the soft limit is for programs
+// that use select(), the hard one is what the administrator grants.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int ServerMain::Run(const Program& program, int argc, char** argv) {
+  Settings settings;
+  settings.listen = program.listen;
+  FlagSet flags(program.summary);
+  AddCommonFlags(flags, settings);
+  if (program.add_flags) program.add_flags(flags);
+  if (absl::Status status = flags.Parse(argc, argv); !status.ok()) {
+    return Complain(program, status, kBadUsage);
+  }
+  if (flags.help_requested()) {
+    std::cout << flags.Help();
+    return 0;
+  }
+
+  RaiseDescriptorLimit();
+  absl::StatusOr<std::unique_ptr<Runtime>> runtime =
+      Runtime::Create(settings.runtime);
+  if (!runtime.ok()) return Complain(program, runtime.status(), kBadUsage);
+  absl::StatusOr<ListenSockets> sockets =
+      ListenSockets::Open(settings.listen, (*runtime)->shard_count());
+  if (!sockets.ok()) return Complain(program, sockets.status(), kBadUsage);
+
+  std::unique_ptr<Exporter> exporter;
+  std::string metrics_address;
+  if (!settings.metrics.empty()) {
+    absl::StatusOr<std::unique_ptr<Exporter>> started =
+        Exporter::Start(settings.metrics);
+    if (!started.ok()) return Complain(program, started.status(), kBadUsage);
+    exporter = *std::move(started);
+    metrics_address = exporter->address();
+  }
+  if (program.prepare) program.prepare(**runtime, exporter.get());
+
+  const std::string listen = sockets->address().ToString();
+  std::cout << "listening on " << listen << std::endl;
+  if (exporter != nullptr) {
+    std::cout << "metrics on http://" << metrics_address << "/metrics"
+              << std::endl;
+  }
+  if (program.greet) program.greet(listen, metrics_address);
+
+  const absl::Status status = (*runtime)->Run(
+      [&](Shard& shard) -> absl::StatusOr<std::unique_ptr<Service>> {
+        std::shared_ptr<ListenerStats> stats;
+        absl::StatusOr<std::unique_ptr<Service>> service =
+            program.make_service(shard, sockets->Take(shard.index()), &stats);
+        if (service.ok() && exporter != nullptr) {
+          Collector& collector = exporter->collector();
+          collector.AddShard(shard.index(), shard.loop_stats(),
+                             shard.mailbox_stats());
+          collector.AddListener(program.name, shard.index(), stats);
+          collector.AddBufferMemory(shard.index(),
+                                    SegmentPool::ThisThread().stats());
+        }
+        return service;
+      });
+  if (!status.ok()) return Complain(program, status, kFailed);
+  std::cout << "stopped: " << (*runtime)->cut_off() << " connections cut off"
+            << std::endl;
+  if (program.farewell) std::cout << program.farewell() << std::endl;
+  return 0;
+}
+
+}  // namespace percore

@@ -1,0 +1,252 @@
+#include "percore/net/tcp_server.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "percore/tests/support/running_server.h"
+#include "percore/tests/support/test_kernel.h"
+
+namespace percore {
+namespace {
+
+class Echo final : public Connection {
+ public:
+  using Connection::Connection;
+  void OnRead() override { io().output().Append(std::move(io().input())); }
+};
+
+// Answers every line, and knows a few words.
+class Talker final : public Connection {
+ public:
+  using Connection::Connection;
+  void OnRead() override {
+    Buffer& input = io().input();
+    while (const auto end = input.FindLineEnd(EndOfLine::kLf)) {
+      const std::string line(input.Pullup(end->offset));
+      input.Drain(end->offset + end->size);
+      if (line == "finish") return Finish(CloseReason::kLocal);
+      if (line == "close") return Close(CloseReason::kLocal);
+      io().output().Append(line + "!\n");
+    }
+  }
+};
+
+class TcpServerTest : public testing::Test {
+ protected:
+  template <typename ConnectionType>
+  std::unique_ptr<RunningServer> Start(int shards,
+                                       RuntimeOptions options = {}) {
+    return std::make_unique<RunningServer>(
+        shards,
+        [this](Shard& shard,
+               UniqueFd socket) -> absl::StatusOr<std::unique_ptr<Service>> {
+          auto server = TcpServer::Create(
+              shard, std::move(socket), [](Connection::Accepted accepted) {
+                return std::make_unique<ConnectionType>(std::move(accepted));
+              });
+          if (!server.ok()) return server.status();
+          const std::lock_guard<std::mutex> lock(mutex_);
+          stats_.push_back((*server)->stats());
+          return *std::move(server);
+        },
+        options);
+  }
+
+  uint64_t Accepted() const {
+    uint64_t sum = 0;
+    for (const auto& stats : stats_) sum += stats->accepted.Get();
+    return sum;
+  }
+  uint64_t Closed(CloseReason reason) const {
+    uint64_t sum = 0;
+    for (const auto& stats : stats_) {
+      sum += stats->closed[static_cast<size_t>(reason)].Get();
+    }
+    return sum;
+  }
+  int64_t Open() const {
+    int64_t sum = 0;
+    for (const auto& stats : stats_) sum += stats->connections_open();
+    return sum;
+  }
+
+  std::mutex mutex_;  // guards stats_ while the shards start
+  std::vector<std::shared_ptr<ListenerStats>> stats_;
+};
+
+TEST_F(TcpServerTest, ServesClientsOnAllShards) {
+  const auto server = Start<Echo>(2);
+  for (int i = 0; i < 20; ++i) {
+    BlockingClient client = server->Connect();
+    client.Send("hello");
+    EXPECT_EQ(client.Read(5), "hello");
+    client.FinishSending();
+    EXPECT_EQ(client.ReadToEnd(), "");
+  }
+  EXPECT_TRUE(server->Stop().ok());
+  EXPECT_EQ(Accepted(), 20u);
+  EXPECT_EQ(Open(), 0);
+  EXPECT_EQ(Closed(CloseReason::kEndOfFile), 20u);
+}
+
+TEST_F(TcpServerTest, EchoesMoreThanAnyBufferHolds) {
+  const auto server = Start<Echo>(1);
+  BlockingClient client = server->Connect();
+  const std::string bytes(20 << 20, 'x');
+  std::thread sender([&] {
+    client.Send(bytes);
+    client.FinishSending();
+  });
+  EXPECT_EQ(client.ReadToEnd().size(), bytes.size());
+  sender.join();
+}
+
+// An echo server holds no more than the high watermark for one that never
+// reads, and lets it wait.
+TEST_F(TcpServerTest, AClientThatNeverReadsIsNoLongerReadFrom) {
+  const auto server = Start<Echo>(1);
+  BlockingClient greedy = server->Connect();
+  const std::string bytes(1 << 20, 'x');
+  int stalls = 0;
+  while (stalls < 50) {
+    if (greedy.SendSome(bytes) > 0) {
+      stalls = 0;
+      continue;
+    }
+    ++stalls;
+    BlockingClient other = server->Connect();
+    other.Send("hello");
+    EXPECT_EQ(other.Read(5), "hello");
+  }
+  greedy.Reset();
+}
+
+TEST_F(TcpServerTest, FinishSendsWhatIsLeftAndWaitsForThePeer) {
+  const auto server = Start<Talker>(1);
+  BlockingClient client = server->Connect();
+  client.Send("a\nfinish\nb\n");
+  EXPECT_EQ(client.ReadToEnd(), "a!\n");
+  client.Send("too late");
+  client.FinishSending();
+  EXPECT_TRUE(server->Stop().ok());
+  EXPECT_EQ(Closed(CloseReason::kLocal), 1u);
+}
+
+TEST_F(TcpServerTest, AFinishingConnectionDoesNotWaitForEver) {
+  TestKernel kernel(TestKernel::Clock::kManual);
+  RuntimeOptions options;
+  options.base.kernel = &kernel;
+  const auto server = Start<Talker>(1, options);
+  BlockingClient client = server->Connect();
+  client.Send("finish\n");
+  EXPECT_EQ(client.ReadToEnd(), "");
+  // The clock jumps to the timeout as soon as the loop would sleep.
+  while (Open() > 0) std::this_thread::yield();
+  EXPECT_EQ(Closed(CloseReason::kTimeout), 1u);
+}
+
+TEST_F(TcpServerTest, CloseDropsWhatIsLeft) {
+  const auto server = Start<Talker>(1);
+  BlockingClient client = server->Connect();
+  client.Send("close\n");
+  EXPECT_EQ(client.ReadToEnd(), "");
+  EXPECT_TRUE(server->Stop().ok());
+  EXPECT_EQ(Closed(CloseReason::kLocal), 1u);
+}
+
+TEST_F(TcpServerTest, CountsAResetAsAnError) {
+  const auto server = Start<Talker>(1);
+  {
+    BlockingClient client = server->Connect();
+    client.Send("a\n");
+    EXPECT_EQ(client.ReadLine(), "a!\n");
+    client.Reset();
+  }
+  while (Open() > 0) std::this_thread::yield();
+  EXPECT_EQ(Closed(CloseReason::kError), 1u);
+}
+
+TEST_F(TcpServerTest, AStopLetsClientsFinish) {
+  const auto server = Start<Talker>(2);
+  std::vector<BlockingClient> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(server->Connect());
+    clients.back().Send("a\n");
+    EXPECT_EQ(clients.back().ReadLine(), "a!\n");
+  }
+  server->runtime().RequestStop();
+  for (BlockingClient& client : clients) {
+    EXPECT_EQ(client.ReadToEnd(), "");
+    client.FinishSending();
+  }
+  EXPECT_TRUE(server->Wait().ok());
+  EXPECT_EQ(Closed(CloseReason::kDrained), 4u);
+  EXPECT_EQ(server->runtime().cut_off(), 0u);
+}
+
+TEST_F(TcpServerTest, TheDrainDeadlineCutsOffClientsThatStay) {
+  TestKernel kernel(TestKernel::Clock::kManual);
+  RuntimeOptions options;
+  options.base.kernel = &kernel;
+  options.drain_deadline = std::chrono::milliseconds(100);
+  const auto server = Start<Talker>(1, options);
+  BlockingClient client = server->Connect();
+  client.Send("a\n");
+  EXPECT_EQ(client.ReadLine(), "a!\n");
+  EXPECT_TRUE(server->Stop().ok());  // although the client never finishes
+  EXPECT_EQ(server->runtime().cut_off() + Closed(CloseReason::kTimeout), 1u);
+}
+
+TEST_F(TcpServerTest, SurvivesRunningOutOfDescriptors) {
+  TestKernel kernel;
+  RuntimeOptions options;
+  options.base.kernel = &kernel;
+  const auto server = Start<Talker>(1, options);
+  BlockingClient first = server->Connect();
+  first.Send("a\n");
+  EXPECT_EQ(first.ReadLine(), "a!\n");
+
+  kernel.Fail(TestKernel::Call::kAccept, EMFILE, 3);
+  BlockingClient second = server->Connect();
+  first.Send("b\n");  // who is in is served
+  EXPECT_EQ(first.ReadLine(), "b!\n");
+  second.Send("c\n");  // who waits is served later
+  EXPECT_EQ(second.ReadLine(), "c!\n");
+  EXPECT_EQ(
+      stats_[0]
+          ->accept_errors[static_cast<size_t>(AcceptError::kNoDescriptors)]
+          .Get(),
+      3u);
+}
+
+TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {
+  TestKernel kernel;
+  RuntimeOptions options;
+  options.base.kernel = &kernel;
+  const auto server = Start<Talker>(1, options);
+  { server->Connect().Send(""); }
+  while (Accepted() < 1 || Open() > 0) std::this_thread::yield();
+  kernel.Fail(TestKernel::Call::kEpollCtl, ENOMEM);
+  BlockingClient refused = server->Connect();
+  EXPECT_EQ(refused.ReadToEnd(), "");
+  EXPECT_EQ(Closed(CloseReason::kError), 1u);
+}
+
+TEST_F(TcpServerTest, AListenerThatCannotBeWatchedIsAnErrorOfTheStart) {
+  TestKernel kernel;
+  RuntimeOptions options;
+  options.base.kernel = &kernel;
+  // The control loop's and the shard's wake-up descriptors come first.
+  kernel.Fail(TestKernel::Call::kEpollCtl, ENOMEM, 1, 2);
+  const auto server = Start<Talker>(1, options);
+  EXPECT_EQ(server->Wait().code(), absl::StatusCode::kResourceExhausted);
+}
+
+}  // namespace
+}  // namespace percore

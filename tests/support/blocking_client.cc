@@ -1,0 +1,84 @@
+#include "percore/tests/support/blocking_client.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace percore {
+
+BlockingClient::BlockingClient(const SocketAddress& address)
+    : socket_(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  const timeval minute = {.tv_sec = 60, .tv_usec = 0};
+  setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
+  setsockopt(fd(), SOL_SOCKET, SO_SNDTIMEO, &minute, sizeof(minute));
+  if (connect(fd(), address.native(), address.native_size()) != 0) {
+    ADD_FAILURE() << "connect " << address.ToString() << ": "
+                  << std::strerror(errno);
+  }
+}
+
+void BlockingClient::Send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) {
+      ADD_FAILURE() << "send: " << std::strerror(errno);
+      return;
+    }
+    bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+}
+
+size_t BlockingClient::SendSome(std::string_view bytes) {
+  const ssize_t sent =
+      send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent < 0 ? 0 : static_cast<size_t>(sent);
+}
+
+std::string BlockingClient::ReadLine() {
+  size_t end;
+  while ((end = received_.find('\n')) == std::string::npos) {
+    if (!Fill()) return std::exchange(received_, {});
+  }
+  std::string line = received_.substr(0, end + 1);
+  received_.erase(0, end + 1);
+  return line;
+}
+
+std::string BlockingClient::Read(size_t size) {
+  while (received_.size() < size && Fill()) {
+  }
+  std::string bytes = received_.substr(0, size);
+  received_.erase(0, bytes.size());
+  return bytes;
+}
+
+std::string BlockingClient::ReadToEnd() {
+  while (Fill()) {
+  }
+  return std::exchange(received_, {});
+}
+
+void BlockingClient::FinishSending() { shutdown(fd(), SHUT_WR); }
+
+void BlockingClient::Reset() {
+  const linger abort = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd(), SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+  socket_.Reset();
+}
+
+bool BlockingClient::Fill() {
+  std::array<char, 65536> bytes;
+  const ssize_t size = recv(fd(), bytes.data(), bytes.size(), 0);
+  if (size < 0 && errno != ECONNRESET) {
+    ADD_FAILURE() << "recv: " << std::strerror(errno);
+  }
+  if (size <= 0) return false;
+  received_.append(bytes.data(), static_cast<size_t>(size));
+  return true;
+}
+
+}  // namespace percore

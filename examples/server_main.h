@@ -33,19 +33,19 @@ class ServerMain {
     std::string summary;  // the first line of --help
     std::string listen;   // the default of --listen
     // Adds flags of its own. May be null.
-    std::function<void(FlagSet& flags)> add_flags;
+    std::function<void(FlagSet& flags)> add_flags = {};
     // Before the shards start: prepares what they share. Exporter is null
     // without --metrics. May be null.
-    std::function<void(Runtime& runtime, Exporter* exporter)> prepare;
+    std::function<void(Runtime& runtime, Exporter* exporter)> prepare = {};
     // Prints what a user could do next. May be null.
     std::function<void(const std::string& listen, const std::string& metrics)>
-        greet;
+        greet = {};
     // On each shard: makes its service, and says where its listener counts.
     std::function<absl::StatusOr<std::unique_ptr<Service>>(
         Shard& shard, UniqueFd socket, std::shared_ptr<ListenerStats>* stats)>
-        make_service;
+        make_service = {};
     // After a clean stop: a last line for the log. May be null.
-    std::function<std::string()> farewell;
+    std::function<std::string()> farewell = {};
   };
 
   // Runs the program; the result is main()'s.

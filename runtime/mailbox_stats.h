@@ -17,7 +17,8 @@ namespace percore {
 struct MailboxStats {
   Counter sent;
   Counter received;
-  // Messages sent and not yet received, as seen at the end of a round.
+  // Messages that wait with their sender now, because a ring is full. (What is
+  // under way altogether is the sum of all shards' sent less that of received.)
   Gauge queue_depth;
   // Messages that found the ring full and waited with their sender.
   Counter queue_full;

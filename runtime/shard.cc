@@ -77,7 +77,7 @@ void Shard::Publish() {
              : mailbox_stats_->notifications_elided)
           .Add();
     }
-    depth += static_cast<int64_t>(outgoing.mailbox->depth());
+    depth += static_cast<int64_t>(outgoing.mailbox->overflow());
     outgoing.unpublished = outgoing.mailbox->overflow() > 0;
     if (outgoing.unpublished) unpublished_.push_back(receiver);
   }

@@ -11,10 +11,10 @@
 
 namespace percore::cache {
 
-// What "version" says. The number is that of the memcached whose commands these
-// are: clients choose by it what they may ask for.
-inline constexpr std::string_view kVersion = "1.4.0-percore";
-inline constexpr std::string_view kVersionReply = "VERSION 1.4.0-percore\r\n";
+// What "version" says. The number is that of the memcached whose replies these
+// are, byte for byte: clients expect other replies of other versions.
+inline constexpr std::string_view kVersion = "1.6.18-percore";
+inline constexpr std::string_view kVersionReply = "VERSION 1.6.18-percore\r\n";
 
 struct ServerState {
   UnixSeconds now;

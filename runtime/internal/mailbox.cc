@@ -48,10 +48,6 @@ bool Mailbox::Publish() {
   return true;
 }
 
-size_t Mailbox::depth() const {
-  return gathered_ - head_.load(std::memory_order_relaxed) + overflow_.size();
-}
-
 bool Mailbox::HasArrived() const {
   return tail_.load() != head_.load(std::memory_order_relaxed);
 }

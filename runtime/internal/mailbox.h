@@ -46,8 +46,6 @@ class Mailbox {
   bool CanMoveOverflow() const {
     return !overflow_.empty() && !sender_waits_.load();
   }
-  // Messages not delivered yet, as far as the sender can see.
-  size_t depth() const;
 
   // Receiver.
   bool HasArrived() const;

@@ -105,7 +105,7 @@ TEST_P(CacheServiceTest, KnowsEveryCommand) {
             "DELETED\r\n"
             "NOT_FOUND\r\n"
             "NOT_FOUND\r\n"
-            "VERSION 1.4.0-percore\r\n"
+            "VERSION 1.6.18-percore\r\n"
             "OK\r\n"
             "OK\r\n"
             "ERROR\r\n");
@@ -233,7 +233,7 @@ TEST_P(CacheServiceTest, ABadDataBlockLeavesTheConnectionUsable) {
           "set a 0 0 3\r\nabcd\r\nset b 0 0 1 noreply\r\nxyz"
           "version\r\n"),
       // memcached reads the rest of the bad block as a command.
-      "CLIENT_ERROR bad data chunk\r\nERROR\r\nVERSION 1.4.0-percore\r\n");
+      "CLIENT_ERROR bad data chunk\r\nERROR\r\nVERSION 1.6.18-percore\r\n");
 }
 
 TEST_P(CacheServiceTest, ALineThatNeverEndsClosesTheConnection) {
@@ -241,7 +241,7 @@ TEST_P(CacheServiceTest, ALineThatNeverEndsClosesTheConnection) {
   BlockingClient client = server->Connect();
   client.Send("version\r\n");
   client.Send(std::string(3000, 'x'));
-  EXPECT_EQ(client.ReadToEnd(), "VERSION 1.4.0-percore\r\n");
+  EXPECT_EQ(client.ReadToEnd(), "VERSION 1.6.18-percore\r\n");
 }
 
 TEST_P(CacheServiceTest, GetsMoreKeysThanRequestsMayBeUnderWay) {

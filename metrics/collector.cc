@@ -1,0 +1,332 @@
+#include "percore/metrics/collector.h"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "percore/metrics/family.h"
+#include "percore/metrics/process_metrics.h"
+
+namespace percore {
+namespace {
+
+using prometheus::MetricType;
+using Families = std::vector<prometheus::MetricFamily>;
+
+constexpr double kNanosecond = 1e-9;
+constexpr double kOne = 1;
+constexpr char kOtherListeners[] = "_other";
+
+// One sample of a family: which member of Stats it shows, in which unit, under
+// which label besides the shard's.
+template <typename Stats, typename Member>
+struct Sample {
+  Member Stats::*member;
+  const char* label_value = nullptr;
+};
+
+template <typename Stats, typename Member>
+struct FamilyRow {
+  const char* name;
+  const char* help;
+  std::vector<Sample<Stats, Member>> samples;
+  const char* label_name = nullptr;
+  double unit = kOne;
+};
+
+template <typename Stats>
+using CounterRows = std::vector<FamilyRow<Stats, Counter>>;
+template <typename Stats>
+using GaugeRows = std::vector<FamilyRow<Stats, Gauge>>;
+
+const CounterRows<LoopStats>& LoopCounters() {
+  static const auto& rows = *new CounterRows<LoopStats>{
+      {"percore_loop_iterations_total",
+       "Rounds of the loop.",
+       {{&LoopStats::iterations}}},
+      {"percore_loop_events_total",
+       "Callbacks run, by what they were run for.",
+       {{&LoopStats::read_events, "read"},
+        {&LoopStats::write_events, "write"},
+        {&LoopStats::signal_events, "signal"},
+        {&LoopStats::timeout_events, "timeout"},
+        {&LoopStats::deferred_events, "deferred"},
+        {&LoopStats::message_events, "message"},
+        {&LoopStats::other_events, "other"}},
+       "kind"},
+      {"percore_loop_busy_seconds_total",
+       "Time spent outside of the wait.",
+       {{&LoopStats::busy_nanoseconds}},
+       nullptr,
+       kNanosecond},
+      {"percore_loop_poll_seconds_total",
+       "Time spent waiting for events.",
+       {{&LoopStats::poll_nanoseconds}},
+       nullptr,
+       kNanosecond},
+      {"percore_loop_wakeups_total",
+       "Waits that another thread ended.",
+       {{&LoopStats::wakeups, "message"}},
+       "cause"},
+      {"percore_loop_syscalls_total",
+       "System calls made by the loop itself.",
+       {{&LoopStats::wait_calls, "wait"}, {&LoopStats::change_calls, "change"}},
+       "call"},
+  };
+  return rows;
+}
+
+const GaugeRows<LoopStats>& LoopGauges() {
+  static const auto& rows = *new GaugeRows<LoopStats>{
+      {"percore_loop_ready_events",
+       "Descriptors found ready in the last round.",
+       {{&LoopStats::ready_descriptors}}},
+      {"percore_loop_timers_pending",
+       "Timers that have not expired.",
+       {{&LoopStats::timers_pending}}},
+      {"percore_loop_registered_fds",
+       "Descriptors watched by events.",
+       {{&LoopStats::registered_descriptors}}},
+  };
+  return rows;
+}
+
+const CounterRows<MailboxStats>& MailboxCounters() {
+  static const auto& rows = *new CounterRows<MailboxStats>{
+      {"percore_xshard_messages_sent_total",
+       "Messages sent to other shards.",
+       {{&MailboxStats::sent}}},
+      {"percore_xshard_messages_received_total",
+       "Messages received from other shards.",
+       {{&MailboxStats::received}}},
+      {"percore_xshard_queue_full_total",
+       "Messages that found the ring full and waited with their sender.",
+       {{&MailboxStats::queue_full}}},
+      {"percore_xshard_notifications_total",
+       "Wake-ups sent to shards that slept.",
+       {{&MailboxStats::notifications}}},
+      {"percore_xshard_notifications_elided_total",
+       "Wake-ups spared because the receiver was awake.",
+       {{&MailboxStats::notifications_elided}}},
+  };
+  return rows;
+}
+
+const GaugeRows<MailboxStats>& MailboxGauges() {
+  static const auto& rows = *new GaugeRows<MailboxStats>{
+      {"percore_xshard_queue_depth",
+       "Messages that wait with their sender because a ring is full.",
+       {{&MailboxStats::queue_depth}}},
+  };
+  return rows;
+}
+
+const GaugeRows<BufferMemoryStats>& BufferGauges() {
+  static const auto& rows = *new GaugeRows<BufferMemoryStats>{
+      {"percore_buffer_bytes",
+       "Memory of buffer segments that are in use, and kept for reuse.",
+       {{&BufferMemoryStats::bytes_in_use, "in_use"},
+        {&BufferMemoryStats::bytes_pooled, "pooled"}},
+       "state"},
+      {"percore_buffer_segments",
+       "Buffer segments in use.",
+       {{&BufferMemoryStats::segments_in_use}}},
+  };
+  return rows;
+}
+
+const CounterRows<BufferMemoryStats>& BufferCounters() {
+  static const auto& rows = *new CounterRows<BufferMemoryStats>{
+      {"percore_buffer_copied_bytes_total",
+       "Bytes copied from one place in a buffer to another.",
+       {{&BufferMemoryStats::copied_bytes}}},
+  };
+  return rows;
+}
+
+// Appends a family for each row, with the samples of every shard.
+template <typename Rows, typename Sources, typename StatsOf>
+void AppendRows(const Rows& rows, MetricType type, const Sources& sources,
+                StatsOf stats_of, Families& families) {
+  for (const auto& row : rows) {
+    Family family(row.name, row.help, type);
+    for (const auto& [shard, source] : sources) {
+      for (const auto& sample : row.samples) {
+        Family::Labels labels = {{"shard", absl::StrCat(shard)}};
+        if (row.label_name != nullptr) {
+          labels.push_back({row.label_name, sample.label_value});
+        }
+        const auto value = ((*stats_of(source)).*sample.member).Get();
+        family.Add(static_cast<double>(value) * row.unit, std::move(labels));
+      }
+    }
+    std::move(family).AppendTo(families);
+  }
+}
+
+// What a listener's statistics were at one moment: later reads would not add
+// up.
+struct ListenerSnapshot {
+  uint64_t accepted = 0;
+  std::array<uint64_t, kAcceptErrorCount> accept_errors{};
+  int64_t paused = 0;
+  std::array<uint64_t, kCloseReasonCount> closed{};
+  uint64_t received_bytes = 0;
+  uint64_t sent_bytes = 0;
+
+  void Add(const ListenerStats& stats) {
+    // Closed before accepted: no connection is seen closed that is not seen
+    // accepted.
+    for (size_t i = 0; i < closed.size(); ++i)
+      closed[i] += stats.closed[i].Get();
+    accepted += stats.accepted.Get();
+    for (size_t i = 0; i < accept_errors.size(); ++i) {
+      accept_errors[i] += stats.accept_errors[i].Get();
+    }
+    paused += stats.paused.Get();
+    received_bytes += stats.received_bytes.Get();
+    sent_bytes += stats.sent_bytes.Get();
+  }
+
+  uint64_t open() const {
+    uint64_t open = accepted;
+    for (const uint64_t count : closed) open -= count;
+    return open;
+  }
+};
+
+constexpr std::array<const char*, kAcceptErrorCount> kAcceptErrorNames = {
+    "no_descriptors", "no_memory", "aborted", "other"};
+constexpr std::array<const char*, kCloseReasonCount> kCloseReasonNames = {
+    "eof", "local", "error", "timeout", "drained", "cut_off"};
+
+void AppendListeners(
+    const std::map<std::pair<std::string, int>, ListenerSnapshot>& listeners,
+    Families& families) {
+  Family accepted("percore_listener_accepted_total", "Connections accepted.",
+                  MetricType::Counter);
+  Family errors("percore_listener_accept_errors_total",
+                "Failures to accept a connection, by reason.",
+                MetricType::Counter);
+  Family paused("percore_listener_paused",
+                "Whether the listener rests because it ran out of something.",
+                MetricType::Gauge);
+  Family open("percore_connections_open",
+              "Connections accepted and not closed.", MetricType::Gauge);
+  Family closed("percore_connections_closed_total",
+                "Connections closed, by reason.", MetricType::Counter);
+  Family received("percore_connection_received_bytes_total",
+                  "Bytes received on accepted connections.",
+                  MetricType::Counter);
+  Family sent("percore_connection_sent_bytes_total",
+              "Bytes sent on accepted connections.", MetricType::Counter);
+
+  for (const auto& [key, snapshot] : listeners) {
+    const Family::Labels labels = {{"listener", key.first},
+                                   {"shard", absl::StrCat(key.second)}};
+    const auto with_reason = [&labels](const char* reason) {
+      Family::Labels result = labels;
+      result.push_back({"reason", reason});
+      return result;
+    };
+    accepted.Add(static_cast<double>(snapshot.accepted), labels);
+    for (size_t i = 0; i < kAcceptErrorCount; ++i) {
+      errors.Add(static_cast<double>(snapshot.accept_errors[i]),
+                 with_reason(kAcceptErrorNames[i]));
+    }
+    paused.Add(static_cast<double>(snapshot.paused), labels);
+    open.Add(static_cast<double>(snapshot.open()), labels);
+    for (size_t i = 0; i < kCloseReasonCount; ++i) {
+      closed.Add(static_cast<double>(snapshot.closed[i]),
+                 with_reason(kCloseReasonNames[i]));
+    }
+    received.Add(static_cast<double>(snapshot.received_bytes), labels);
+    sent.Add(static_cast<double>(snapshot.sent_bytes), labels);
+  }
+  for (Family* family :
+       {&accepted, &errors, &paused, &open, &closed, &received, &sent}) {
+    std::move(*family).AppendTo(families);
+  }
+}
+
+std::string LegalLabel(std::string name) {
+  for (char& byte : name) {
+    if (byte < ' ' || byte > '~') byte = '?';
+  }
+  return name;
+}
+
+}  // namespace
+
+void Collector::AddShard(int shard, std::shared_ptr<const LoopStats> loop,
+                         std::shared_ptr<const MailboxStats> mailboxes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  shards_[shard] = {std::move(loop), std::move(mailboxes)};
+}
+
+void Collector::AddBufferMemory(
+    int shard, std::shared_ptr<const BufferMemoryStats> memory) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  memory_[shard] = std::move(memory);
+}
+
+void Collector::AddListener(const std::string& name, int shard,
+                            std::shared_ptr<const ListenerStats> listener) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto label = listener_labels_.find(name);
+  if (label == listener_labels_.end()) {
+    if (listener_labels_.size() < kMaxListeners) {
+      label = listener_labels_.emplace(name, LegalLabel(name)).first;
+    }
+  }
+  const bool named = label != listener_labels_.end();
+  auto& sources = listeners_[{named ? label->second : kOtherListeners, shard}];
+  sources.push_back(std::move(listener));
+}
+
+std::vector<prometheus::MetricFamily> Collector::Collect() const {
+  const auto began = std::chrono::steady_clock::now();
+  Families families;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto loop = [](const ShardStats& stats) { return stats.loop.get(); };
+    const auto mailboxes = [](const ShardStats& stats) {
+      return stats.mailboxes.get();
+    };
+    const auto memory = [](const auto& stats) { return stats.get(); };
+    AppendRows(LoopCounters(), MetricType::Counter, shards_, loop, families);
+    AppendRows(LoopGauges(), MetricType::Gauge, shards_, loop, families);
+    AppendRows(MailboxCounters(), MetricType::Counter, shards_, mailboxes,
+               families);
+    AppendRows(MailboxGauges(), MetricType::Gauge, shards_, mailboxes,
+               families);
+    AppendRows(BufferGauges(), MetricType::Gauge, memory_, memory, families);
+    AppendRows(BufferCounters(), MetricType::Counter, memory_, memory,
+               families);
+
+    std::map<ListenerKey, ListenerSnapshot> listeners;
+    for (const auto& [key, sources] : listeners_) {
+      for (const auto& source : sources) listeners[key].Add(*source);
+    }
+    AppendListeners(listeners, families);
+  }
+  AppendProcessMetrics(families);
+
+  size_t series = 2;  // the two below
+  for (const auto& family : families) series += family.metric.size();
+  Family scrape_series("percore_scrape_series", "Series on this page.",
+                       MetricType::Gauge);
+  scrape_series.Add(static_cast<double>(series), {});
+  std::move(scrape_series).AppendTo(families);
+  const std::chrono::duration<double> took =
+      std::chrono::steady_clock::now() - began;
+  Family duration("percore_scrape_duration_seconds",
+                  "Time it took to collect this page.", MetricType::Gauge);
+  duration.Add(took.count(), {});
+  std::move(duration).AppendTo(families);
+  return families;
+}
+
+}  // namespace percore

@@ -1,0 +1,74 @@
+// Shows Prometheus what shards, listeners and buffers count.
+//
+// The rooms below know nothing of Prometheus: they count in plain structs that
+// one thread writes. A Collector is told which structs there are, and reads
+// them when a scrape comes, on the scraper's thread. A shard never waits for a
+// scrape, and does not even notice it.
+//
+// ```cpp
+// percore::Collector collector;
+// auto loop = std::make_shared<const percore::LoopStats>();
+// auto mailboxes = std::make_shared<const percore::MailboxStats>();
+// collector.AddShard(0, loop, mailboxes);
+// size_t families = collector.Collect().size();
+// families = 0;
+// ```
+//
+// docs/metrics.md lists the families.
+#ifndef PERCORE_METRICS_COLLECTOR_H_
+#define PERCORE_METRICS_COLLECTOR_H_
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "percore/buffer/buffer_memory_stats.h"
+#include "percore/net/listener_stats.h"
+#include "percore/runtime/loop_stats.h"
+#include "percore/runtime/mailbox_stats.h"
+#include "prometheus/collectable.h"
+
+namespace percore {
+
+// Thread: any, at any time, while scrapes run too. Statistics that were added
+// stay: a counter does not go back, nor away, when what it counted is gone.
+class Collector : public prometheus::Collectable {
+ public:
+  // Listeners that are shown under their own names; the rest add up under
+  // "_other", so that no configuration makes the page grow without bound.
+  static constexpr size_t kMaxListeners = 64;
+
+  // Each replaces what was added for that shard before.
+  void AddShard(int shard, std::shared_ptr<const LoopStats> loop,
+                std::shared_ptr<const MailboxStats> mailboxes);
+  void AddBufferMemory(int shard,
+                       std::shared_ptr<const BufferMemoryStats> memory);
+  // Adds to what the listener of that name counts on that shard. `name` is the
+  // label. Bytes in it that are not printable ASCII are shown as
+  // '?'.
+  void AddListener(const std::string& name, int shard,
+                   std::shared_ptr<const ListenerStats> listener);
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  struct ShardStats {
+    std::shared_ptr<const LoopStats> loop;
+    std::shared_ptr<const MailboxStats> mailboxes;
+  };
+  using ListenerKey = std::pair<std::string, int>;  // name and shard
+
+  mutable std::mutex mutex_;  // guards all that follows
+  std::map<int, ShardStats> shards_;
+  std::map<int, std::shared_ptr<const BufferMemoryStats>> memory_;
+  std::map<ListenerKey, std::vector<std::shared_ptr<const ListenerStats>>>
+      listeners_;
+  std::map<std::string, std::string> listener_labels_;  // by name
+};
+
+}  // namespace percore
+
+#endif  // PERCORE_METRICS_COLLECTOR_H_

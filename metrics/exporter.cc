@@ -1,0 +1,55 @@
+#include "percore/metrics/exporter.h"
+
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "percore/net/listen_sockets.h"
+#include "prometheus/exposer.h"
+
+namespace percore {
+namespace {
+
+// Scrapes are rare, and short.
+constexpr size_t kThreads = 2;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(
+    std::string_view address) {
+  // The exposer says "possible problem binding to port" and no more. A socket
+  // of ours finds out what is wrong, and which port the kernel chooses; another
+  // process would have to take the port between the two.
+  std::string bound;
+  {
+    const absl::StatusOr<ListenSockets> probe = ListenSockets::Open(address, 1);
+    if (!probe.ok()) return probe.status();
+    bound = probe->address().ToString();
+  }
+  try {
+    auto exposer = std::make_unique<prometheus::Exposer>(bound, kThreads);
+    return std::unique_ptr<Exporter>(
+        new Exporter(std::move(bound), std::move(exposer)));
+  } catch (const std::exception& error) {
+    return absl::UnavailableError(absl::StrCat(
+        "serving metrics at ", bound, ": ", error.what(),
+        " (the HTTP server in prometheus-cpp may be built without IPv6)"));
+  }
+}
+
+Exporter::Exporter(std::string address,
+                   std::unique_ptr<prometheus::Exposer> exposer)
+    : address_(std::move(address)),
+      collector_(std::make_shared<Collector>()),
+      exposer_(std::move(exposer)) {
+  exposer_->RegisterCollectable(collector_);
+}
+
+Exporter::~Exporter() = default;
+
+void Exporter::Register(std::shared_ptr<prometheus::Collectable> collectable) {
+  exposer_->RegisterCollectable(collectable);
+  others_.push_back(std::move(collectable));
+}
+
+}  // namespace percore

@@ -1,10 +1,17 @@
 #include "percore/metrics/exporter.h"
 
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "percore/net/listen_sockets.h"
+#include "percore/net/socket_address.h"
+#include "percore/net/unique_fd.h"
 #include "prometheus/exposer.h"
 
 namespace percore {
@@ -12,6 +19,8 @@ namespace {
 
 // Scrapes are rare, and short.
 constexpr size_t kThreads = 2;
+
+constexpr std::chrono::milliseconds kKnockInterval{5};
 
 }  // namespace
 
@@ -45,7 +54,24 @@ Exporter::Exporter(std::string address,
   exposer_->RegisterCollectable(collector_);
 }
 
-Exporter::~Exporter() = default;
+Exporter::~Exporter() {
+  // The exposer's thread looks for the end only when a connection comes or two
+  // seconds have passed: connections until it has looked.
+  std::atomic<bool> stopped{false};
+  std::thread knocking([this, &stopped] {
+    const absl::StatusOr<SocketAddress> address =
+        SocketAddress::Parse(address_);
+    while (address.ok() && !stopped.load()) {
+      const UniqueFd fd(
+          socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+      connect(fd.get(), address->native(), address->native_size());
+      std::this_thread::sleep_for(kKnockInterval);
+    }
+  });
+  exposer_.reset();
+  stopped.store(true);
+  knocking.join();
+}
 
 void Exporter::Register(std::shared_ptr<prometheus::Collectable> collectable) {
   exposer_->RegisterCollectable(collectable);

@@ -57,8 +57,12 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(
   absl::StatusOr<std::unique_ptr<EventBase>> control =
       EventBase::Create(options.base);
   if (!control.ok()) return control.status();
-  return std::unique_ptr<Runtime>(new Runtime(
+  std::unique_ptr<Runtime> runtime(new Runtime(
       std::move(options), *std::move(cpus), shards, *std::move(control)));
+  if (absl::Status status = runtime->CatchSignals(); !status.ok()) {
+    return status;
+  }
+  return runtime;
 }
 
 Runtime::Runtime(RuntimeOptions options, CpuList cpus, int shards,
@@ -85,18 +89,6 @@ Runtime::Runtime(RuntimeOptions options, CpuList cpus, int shards,
 Runtime::~Runtime() = default;
 
 absl::Status Runtime::Run(const ServiceFactory& factory) {
-  std::vector<std::unique_ptr<Event>> signals;
-  for (const int signal : options_.stop_signals) {
-    signals.push_back(std::make_unique<Event>(
-        *control_, signal, EventFlags::kSignal | EventFlags::kPersist,
-        [](int, EventFlags, void* runtime) {
-          static_cast<Runtime*>(runtime)->Signalled();
-        },
-        this));
-    if (absl::Status status = signals.back()->Add(); !status.ok()) {
-      return status;
-    }
-  }
   StartThreads(factory);
   const absl::Status control_status = control_->Run(RunMode::kUntilExit);
   StopNow();
@@ -105,6 +97,21 @@ absl::Status Runtime::Run(const ServiceFactory& factory) {
 
   const absl::Status status = FirstError();
   return status.ok() ? control_status : status;
+}
+
+absl::Status Runtime::CatchSignals() {
+  for (const int signal : options_.stop_signals) {
+    signals_.push_back(std::make_unique<Event>(
+        *control_, signal, EventFlags::kSignal | EventFlags::kPersist,
+        [](int, EventFlags, void* runtime) {
+          static_cast<Runtime*>(runtime)->Signalled();
+        },
+        this));
+    if (absl::Status status = signals_.back()->Add(); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
 }
 
 void Runtime::RequestStop() {

@@ -64,9 +64,9 @@ struct RuntimeOptions {
 // Thread: the one that made it, unless a comment says otherwise.
 class Runtime {
  public:
-  // Starts nothing yet. Errors: InvalidArgument for a CPU that does not exist
-  // or is not allowed to the process, an unknown back end, numbers out of
-  // range.
+  // Starts nothing yet, but stop signals are kept for Run() from now on.
+  // Errors: InvalidArgument for a CPU that does not exist or is not allowed to
+  // the process, an unknown back end, numbers out of range.
   static absl::StatusOr<std::unique_ptr<Runtime>> Create(
       RuntimeOptions options);
   Runtime(const Runtime&) = delete;
@@ -105,6 +105,7 @@ class Runtime {
   void StartThreads(const ServiceFactory& factory);
   void ShardStarted();
   void ShardFailed();
+  absl::Status CatchSignals();
   void Signalled();
   void Stop();
   void BeginDraining();
@@ -139,6 +140,7 @@ class Runtime {
   std::latch services_gone_;
   std::atomic<bool> start_failed_{false};
 
+  std::vector<std::unique_ptr<Event>> signals_;
   Event drain_timer_;
   Phase phase_ = Phase::kStarting;
   int reports_ = 0;  // of shards, in this phase

@@ -307,6 +307,21 @@ TEST(RuntimeTest, ASignalStopsItAndASecondOneAtOnce) {
   stuck.reset();
 }
 
+TEST(RuntimeTest, ASignalBeforeTheStartIsNotLost) {
+  const auto runtime =
+      *Runtime::Create({.shards = 1, .stop_signals = {SIGUSR2}});
+  raise(SIGUSR2);
+  EXPECT_TRUE(runtime
+                  ->Run([](Shard&) -> ServiceOr {
+                    return std::make_unique<TestService>();
+                  })
+                  .ok());
+}
+
+TEST(RuntimeTest, RefusesASignalThatNobodyCanCatch) {
+  EXPECT_FALSE(Runtime::Create({.stop_signals = {SIGKILL}}).ok());
+}
+
 TEST(RuntimeTest, StatisticsOutliveTheRuntime) {
   std::shared_ptr<const LoopStats> loop;
   std::shared_ptr<const MailboxStats> mailboxes;

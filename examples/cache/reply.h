@@ -54,6 +54,8 @@ inline constexpr std::string_view kBadDataChunkReply =
     "CLIENT_ERROR bad data chunk\r\n";
 inline constexpr std::string_view kTooLargeReply =
     "SERVER_ERROR object too large for cache\r\n";
+// Also where there is no memory for the item itself: its data is then skipped
+// first, and "set" drops the old value (Store::Discard).
 inline constexpr std::string_view kOutOfMemoryReply =
     "SERVER_ERROR out of memory storing object\r\n";
 // The same for "incr" and "decr".

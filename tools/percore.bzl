@@ -9,14 +9,23 @@ _COPTS = [
     "-Werror",
 ]
 
-def percore_library(name, copts = [], **kwargs):
-    """A library whose headers are included as "percore/<folder>/<header>"."""
+def percore_library(name, copts = [], hdrs = [], **kwargs):
+    """A library whose headers are included as "percore/<folder>/<header>".
+
+    Its headers are also the group of files `name`_headers.
+    """
     cc_library(
         name = name,
         copts = _COPTS + copts,
+        hdrs = hdrs,
         strip_include_prefix = "/" + native.package_name(),
         include_prefix = "percore/" + native.package_name(),
         **kwargs
+    )
+    native.filegroup(
+        name = name + "_headers",
+        srcs = hdrs,
+        visibility = ["//visibility:public"],
     )
 
 def percore_binary(name, copts = [], **kwargs):

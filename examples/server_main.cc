@@ -42,8 +42,9 @@ void AddCommonFlags(FlagSet& flags, Settings& settings) {
   flags.Add("cpus", "LIST", "CPUs to run on, as 0,2-3 (all)",
             [&settings](std::string_view value) {
               absl::StatusOr<CpuList> cpus = ParseCpuList(value);
-              if (cpus.ok()) settings.runtime.cpus = *std::move(cpus);
-              return cpus.status();
+              if (!cpus.ok()) return cpus.status();
+              settings.runtime.cpus = *std::move(cpus);
+              return absl::OkStatus();
             });
   flags.Add("backend", "NAME", "back end of the loops (the best there is)",
             [&settings](std::string_view value) {

@@ -179,8 +179,9 @@ struct ListenerSnapshot {
   void Add(const ListenerStats& stats) {
     // Closed before accepted: no connection is seen closed that is not seen
     // accepted.
-    for (size_t i = 0; i < closed.size(); ++i)
+    for (size_t i = 0; i < closed.size(); ++i) {
       closed[i] += stats.closed[i].Get();
+    }
     accepted += stats.accepted.Get();
     for (size_t i = 0; i < accept_errors.size(); ++i) {
       accept_errors[i] += stats.accept_errors[i].Get();

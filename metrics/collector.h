@@ -11,7 +11,6 @@
 // auto mailboxes = std::make_shared<const percore::MailboxStats>();
 // collector.AddShard(0, loop, mailboxes);
 // size_t families = collector.Collect().size();
-// families = 0;
 // ```
 //
 // docs/metrics.md lists the families.
@@ -30,6 +29,7 @@
 #include "percore/runtime/loop_stats.h"
 #include "percore/runtime/mailbox_stats.h"
 #include "prometheus/collectable.h"
+#include "prometheus/metric_family.h"
 
 namespace percore {
 

@@ -4,7 +4,6 @@
 // percore::ListenerStats stats;
 // stats.accepted.Add();                      // the shard
 // int64_t open = stats.connections_open();   // any thread
-// open = 0;
 // ```
 #ifndef PERCORE_NET_LISTENER_STATS_H_
 #define PERCORE_NET_LISTENER_STATS_H_

@@ -4,7 +4,6 @@
 // using percore::EventFlags;
 // EventFlags interest = EventFlags::kRead | EventFlags::kPersist;
 // bool reads = percore::Any(interest & EventFlags::kRead);  // true
-// reads = !reads;
 // ```
 #ifndef PERCORE_RUNTIME_EVENT_FLAGS_H_
 #define PERCORE_RUNTIME_EVENT_FLAGS_H_

@@ -5,7 +5,6 @@
 // if (!base.ok()) return;
 // std::shared_ptr<const percore::LoopStats> stats = (*base)->stats();
 // uint64_t rounds = stats->iterations.Get();  // any thread, at any time
-// rounds = 0;
 // ```
 #ifndef PERCORE_RUNTIME_LOOP_STATS_H_
 #define PERCORE_RUNTIME_LOOP_STATS_H_

@@ -4,7 +4,6 @@
 // percore::MailboxStats stats;
 // stats.sent.Add();                    // the shard
 // uint64_t sent = stats.sent.Get();    // any thread
-// sent = 0;
 // ```
 #ifndef PERCORE_RUNTIME_MAILBOX_STATS_H_
 #define PERCORE_RUNTIME_MAILBOX_STATS_H_

@@ -23,7 +23,7 @@ namespace percore {
 // A callable without arguments or result: move-only, run at most once. A
 // message that is destroyed without having run only destroys what it captured.
 // One thread at a time.
-class alignas(64) Message {
+class Message {
  public:
   // Captures of at most this many bytes are carried without an allocation.
   static constexpr size_t kInlineSize = 56;
@@ -92,7 +92,7 @@ class alignas(64) Message {
   alignas(kInlineAlignment) std::byte storage_[kInlineSize];
 };
 
-static_assert(sizeof(Message) == 64, "a message is one cache line");
+static_assert(sizeof(Message) == 64, "a message fills one cache line");
 
 }  // namespace percore
 

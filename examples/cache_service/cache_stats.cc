@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "prometheus/metric_family.h"
-
 namespace percore::cache {
 namespace {
 

@@ -8,6 +8,7 @@
 #include "percore/examples/cache/statistics.h"
 #include "percore/runtime/stats.h"
 #include "prometheus/collectable.h"
+#include "prometheus/metric_family.h"
 
 namespace percore::cache {
 

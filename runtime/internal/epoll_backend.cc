@@ -24,8 +24,8 @@ EventFlags FromEpoll(uint32_t mask) {
   // An error or a hang-up makes both directions ready: whoever reads or writes
   // next is told which it was.
   if ((mask & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) what |= EventFlags::kRead;
-  if ((mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)
-    what |= EventFlags::kWrite;
+  constexpr uint32_t kWritable = EPOLLOUT | EPOLLERR | EPOLLHUP;
+  if ((mask & kWritable) != 0) what |= EventFlags::kWrite;
   if ((mask & (EPOLLRDHUP | EPOLLHUP)) != 0) what |= EventFlags::kClosed;
   return what;
 }

@@ -5,8 +5,9 @@
 
 namespace percore::internal {
 
-// Room for a message that is there between Push() and Deliver().
-union Mailbox::Slot {
+// Room for a message that is there between Push() and Deliver(); a cache line
+// of its own, so that the two threads do not write to the same one.
+union alignas(64) Mailbox::Slot {
   // Not `= default`, which would be deleted, and leaves the memory untouched.
   Slot() {}
   ~Slot() {}

@@ -27,6 +27,8 @@ class Storer {
     }
   }
 
+  bool ended() const { return ended_.load(); }
+
   void Run() {
     bool open = true;
     while (open) {
@@ -39,11 +41,12 @@ class Storer {
           open = false;
           break;
         }
-        ASSERT_EQ(line, "STORED\r\n");
+        EXPECT_EQ(line, "STORED\r\n");
         ++acknowledged_;
       }
     }
     client_.FinishSending();  // the server waits for it
+    ended_.store(true);
   }
 
   int acknowledged() const { return acknowledged_.load(); }
@@ -52,6 +55,7 @@ class Storer {
   BlockingClient client_;
   std::string batch_;
   std::atomic<int> acknowledged_{0};
+  std::atomic<bool> ended_{false};
 };
 
 TEST(CacheServerStopTest, ATermUnderLoadLosesNoAcknowledgedWrite) {
@@ -63,7 +67,10 @@ TEST(CacheServerStopTest, ATermUnderLoadLosesNoAcknowledgedWrite) {
     threads.emplace_back([&storer = *storers.back()] { storer.Run(); });
   }
   for (const auto& storer : storers) {
-    while (storer->acknowledged() < 1000) std::this_thread::yield();
+    while (storer->acknowledged() < 1000 && !storer->ended()) {
+      std::this_thread::yield();
+    }
+    EXPECT_FALSE(storer->ended());
   }
   server.process().Signal(SIGTERM);
   for (std::thread& thread : threads) thread.join();

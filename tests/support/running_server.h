@@ -2,7 +2,7 @@
 //
 // ```cpp
 // percore::RunningServer server(
-//     /*shards=*/2, [](percore::Shard& shard, percore::UniqueFd socket)
+//     /*shards=*/2, [](percore::Shard&, percore::UniqueFd)
 //     -> absl::StatusOr<std::unique_ptr<percore::Service>> {
 //       return absl::UnimplementedError("no service");
 //     });

@@ -49,7 +49,8 @@ class CacheServiceTest : public testing::TestWithParam<int> {
   }
 
   static std::string Stat(const RunningServer& server, std::string_view name) {
-    const std::string prefix = absl::StrCat("STAT ", percore::ToAbsl(name), " ");
+    const std::string prefix =
+        absl::StrCat("STAT ", percore::ToAbsl(name), " ");
     for (const absl::string_view line :
          absl::StrSplit(Ask(server, "stats\r\n"), "\r\n")) {
       if (line.substr(0, prefix.size()) == prefix) {

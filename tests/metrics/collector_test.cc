@@ -1,0 +1,265 @@
+#include "percore/metrics/collector.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace percore {
+namespace {
+
+using prometheus::MetricType;
+
+// "name{label=value,...}" to the sample's value.
+std::map<std::string, double> Values(const Collector& collector) {
+  std::map<std::string, double> values;
+  for (const auto& family : collector.Collect()) {
+    for (const auto& metric : family.metric) {
+      std::string name = family.name + "{";
+      for (const auto& label : metric.label) {
+        absl::StrAppend(&name, label.name, "=", label.value, ",");
+      }
+      name.back() == '{' ? name.pop_back() : (name.back() = '}', void());
+      values[name] = family.type == MetricType::Counter ? metric.counter.value
+                                                        : metric.gauge.value;
+    }
+  }
+  return values;
+}
+
+TEST(CollectorTest, ShowsEveryNumberOfALoop) {
+  const auto loop = std::make_shared<LoopStats>();
+  loop->iterations.Add(1);
+  loop->read_events.Add(2);
+  loop->write_events.Add(3);
+  loop->signal_events.Add(4);
+  loop->timeout_events.Add(5);
+  loop->deferred_events.Add(6);
+  loop->message_events.Add(7);
+  loop->other_events.Add(8);
+  loop->busy_nanoseconds.Add(1'500'000'000);
+  loop->poll_nanoseconds.Add(2'500'000'000);
+  loop->wakeups.Add(9);
+  loop->wait_calls.Add(10);
+  loop->change_calls.Add(11);
+  loop->ready_descriptors.Set(12);
+  loop->timers_pending.Set(13);
+  loop->registered_descriptors.Set(14);
+  Collector collector;
+  collector.AddShard(3, loop, std::make_shared<MailboxStats>());
+  const auto values = Values(collector);
+  const std::map<std::string, double> expected = {
+      {"percore_loop_iterations_total{shard=3}", 1},
+      {"percore_loop_events_total{shard=3,kind=read}", 2},
+      {"percore_loop_events_total{shard=3,kind=write}", 3},
+      {"percore_loop_events_total{shard=3,kind=signal}", 4},
+      {"percore_loop_events_total{shard=3,kind=timeout}", 5},
+      {"percore_loop_events_total{shard=3,kind=deferred}", 6},
+      {"percore_loop_events_total{shard=3,kind=message}", 7},
+      {"percore_loop_events_total{shard=3,kind=other}", 8},
+      {"percore_loop_busy_seconds_total{shard=3}", 1.5},
+      {"percore_loop_poll_seconds_total{shard=3}", 2.5},
+      {"percore_loop_wakeups_total{shard=3,cause=message}", 9},
+      {"percore_loop_syscalls_total{shard=3,call=wait}", 10},
+      {"percore_loop_syscalls_total{shard=3,call=change}", 11},
+      {"percore_loop_ready_events{shard=3}", 12},
+      {"percore_loop_timers_pending{shard=3}", 13},
+      {"percore_loop_registered_fds{shard=3}", 14},
+  };
+  for (const auto& [name, value] : expected) {
+    ASSERT_TRUE(values.contains(name)) << name;
+    EXPECT_DOUBLE_EQ(values.at(name), value) << name;
+  }
+}
+
+TEST(CollectorTest, ShowsEveryNumberOfTheMailboxes) {
+  const auto mailboxes = std::make_shared<MailboxStats>();
+  mailboxes->sent.Add(1);
+  mailboxes->received.Add(2);
+  mailboxes->queue_depth.Set(3);
+  mailboxes->queue_full.Add(4);
+  mailboxes->notifications.Add(5);
+  mailboxes->notifications_elided.Add(6);
+  Collector collector;
+  collector.AddShard(0, std::make_shared<LoopStats>(), mailboxes);
+  const auto values = Values(collector);
+  EXPECT_EQ(values.at("percore_xshard_messages_sent_total{shard=0}"), 1);
+  EXPECT_EQ(values.at("percore_xshard_messages_received_total{shard=0}"), 2);
+  EXPECT_EQ(values.at("percore_xshard_queue_depth{shard=0}"), 3);
+  EXPECT_EQ(values.at("percore_xshard_queue_full_total{shard=0}"), 4);
+  EXPECT_EQ(values.at("percore_xshard_notifications_total{shard=0}"), 5);
+  EXPECT_EQ(values.at("percore_xshard_notifications_elided_total{shard=0}"), 6);
+}
+
+TEST(CollectorTest, ShowsTheMemoryOfBuffers) {
+  const auto memory = std::make_shared<BufferMemoryStats>();
+  memory->bytes_in_use.Set(1);
+  memory->bytes_pooled.Set(2);
+  memory->segments_in_use.Set(3);
+  memory->copied_bytes.Add(4);
+  Collector collector;
+  collector.AddBufferMemory(0, memory);
+  const auto values = Values(collector);
+  EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=in_use}"), 1);
+  EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=pooled}"), 2);
+  EXPECT_EQ(values.at("percore_buffer_segments{shard=0}"), 3);
+  EXPECT_EQ(values.at("percore_buffer_copied_bytes_total{shard=0}"), 4);
+}
+
+TEST(CollectorTest, ShowsEveryNumberOfAListener) {
+  const auto stats = std::make_shared<ListenerStats>();
+  stats->accepted.Add(30);
+  for (size_t i = 0; i < kAcceptErrorCount; ++i) {
+    stats->accept_errors[i].Add(i + 1);
+  }
+  for (size_t i = 0; i < kCloseReasonCount; ++i) stats->closed[i].Add(i + 1);
+  stats->paused.Set(1);
+  stats->received_bytes.Add(100);
+  stats->sent_bytes.Add(200);
+  Collector collector;
+  collector.AddListener("web", 2, stats);
+  const auto values = Values(collector);
+  const std::string labels = "{listener=web,shard=2";
+  const std::map<std::string, double> expected = {
+      {"percore_listener_accepted_total" + labels + "}", 30},
+      {"percore_listener_paused" + labels + "}", 1},
+      {"percore_connections_open" + labels + "}", 30 - 21},
+      {"percore_connection_received_bytes_total" + labels + "}", 100},
+      {"percore_connection_sent_bytes_total" + labels + "}", 200},
+      {"percore_listener_accept_errors_total" + labels +
+           ",reason=no_descriptors}",
+       1},
+      {"percore_listener_accept_errors_total" + labels + ",reason=no_memory}",
+       2},
+      {"percore_listener_accept_errors_total" + labels + ",reason=aborted}", 3},
+      {"percore_listener_accept_errors_total" + labels + ",reason=other}", 4},
+      {"percore_connections_closed_total" + labels + ",reason=eof}", 1},
+      {"percore_connections_closed_total" + labels + ",reason=local}", 2},
+      {"percore_connections_closed_total" + labels + ",reason=error}", 3},
+      {"percore_connections_closed_total" + labels + ",reason=timeout}", 4},
+      {"percore_connections_closed_total" + labels + ",reason=drained}", 5},
+      {"percore_connections_closed_total" + labels + ",reason=cut_off}", 6},
+  };
+  for (const auto& [name, value] : expected) {
+    ASSERT_TRUE(values.contains(name)) << name;
+    EXPECT_EQ(values.at(name), value) << name;
+  }
+}
+
+TEST(CollectorTest, AListenerAddedAgainAddsUp) {
+  const auto first = std::make_shared<ListenerStats>();
+  const auto second = std::make_shared<ListenerStats>();
+  first->accepted.Add(1);
+  second->accepted.Add(2);
+  Collector collector;
+  collector.AddListener("web", 0, first);
+  collector.AddListener("web", 0, second);
+  EXPECT_EQ(Values(collector).at(
+                "percore_listener_accepted_total{listener=web,shard=0}"),
+            3);
+}
+
+TEST(CollectorTest, ListenersBeyondTheLimitAddUpUnderOther) {
+  Collector collector;
+  for (size_t i = 0; i < Collector::kMaxListeners + 10; ++i) {
+    const auto stats = std::make_shared<ListenerStats>();
+    stats->accepted.Add(1);
+    collector.AddListener(absl::StrCat("listener", i), 0, stats);
+  }
+  EXPECT_EQ(Values(collector).at(
+                "percore_listener_accepted_total{listener=_other,shard=0}"),
+            10);
+}
+
+TEST(CollectorTest, LabelsAreLegalWhateverTheNameIs) {
+  Collector collector;
+  collector.AddListener("a\xff\n\"b", 0, std::make_shared<ListenerStats>());
+  EXPECT_TRUE(Values(collector).contains(
+      "percore_listener_accepted_total{listener=a??\"b,shard=0}"));
+}
+
+TEST(CollectorTest, NamesFollowTheConventions) {
+  Collector collector;
+  collector.AddShard(0, std::make_shared<LoopStats>(),
+                     std::make_shared<MailboxStats>());
+  collector.AddBufferMemory(0, std::make_shared<BufferMemoryStats>());
+  collector.AddListener("web", 0, std::make_shared<ListenerStats>());
+  for (const auto& family : collector.Collect()) {
+    EXPECT_TRUE(absl::StartsWith(family.name, "percore_") ||
+                absl::StartsWith(family.name, "process_"))
+        << family.name;
+    EXPECT_EQ(absl::EndsWith(family.name, "_total"),
+              family.type == MetricType::Counter)
+        << family.name;
+    EXPECT_FALSE(family.help.empty()) << family.name;
+    EXPECT_FALSE(family.metric.empty()) << family.name;
+  }
+}
+
+TEST(CollectorTest, SixtyFourShardsStayWithinTheBudgetOfSeries) {
+  Collector collector;
+  for (int shard = 0; shard < 64; ++shard) {
+    collector.AddShard(shard, std::make_shared<LoopStats>(),
+                       std::make_shared<MailboxStats>());
+    collector.AddBufferMemory(shard, std::make_shared<BufferMemoryStats>());
+    collector.AddListener("web", shard, std::make_shared<ListenerStats>());
+  }
+  const auto values = Values(collector);
+  EXPECT_LE(values.size(), 3000u);
+  EXPECT_EQ(values.at("percore_scrape_series"),
+            static_cast<double>(values.size()));
+  EXPECT_GT(values.at("percore_scrape_duration_seconds"), 0);
+}
+
+TEST(CollectorTest, CountersStayWhenWhatTheyCountedIsGone) {
+  Collector collector;
+  {
+    const auto loop = std::make_shared<LoopStats>();
+    loop->iterations.Add(7);
+    collector.AddShard(0, loop, std::make_shared<MailboxStats>());
+  }
+  EXPECT_EQ(Values(collector).at("percore_loop_iterations_total{shard=0}"), 7);
+}
+
+// Sums that must hold, held while the numbers change under the scrape.
+TEST(CollectorTest, AcceptedIsOpenAndClosedInEveryScrape) {
+  const auto stats = std::make_shared<ListenerStats>();
+  Collector collector;
+  collector.AddListener("web", 0, stats);
+  std::atomic<bool> done{false};
+  std::thread shard([&] {
+    while (!done.load()) {
+      stats->accepted.Add();
+      stats->closed[0].Add();
+    }
+  });
+  std::thread registrar([&] {
+    for (int i = 1; i < 50; ++i) {
+      collector.AddListener("web", i, std::make_shared<ListenerStats>());
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    const auto values = Values(collector);
+    const double accepted =
+        values.at("percore_listener_accepted_total{listener=web,shard=0}");
+    const double open =
+        values.at("percore_connections_open{listener=web,shard=0}");
+    const double closed = values.at(
+        "percore_connections_closed_total{listener=web,shard=0,reason=eof}");
+    EXPECT_GE(open, 0);
+    EXPECT_EQ(accepted, open + closed);
+  }
+  done.store(true);
+  shard.join();
+  registrar.join();
+}
+
+}  // namespace
+}  // namespace percore

@@ -16,16 +16,9 @@
 namespace percore::cache {
 namespace {
 
-// A reply that referred to an item has been sent: the reference goes back to
-// the thread that counts it.
+// A reply that referred to an item has been sent.
 void ReleaseItem(void* argument) {
-  ItemPtr item = ItemPtr::Adopt(static_cast<Item*>(argument));
-  Shard& here = *Shard::Current();
-  const auto owner = static_cast<int>(
-      ShardOf(item->key().hash, static_cast<uint32_t>(here.count())));
-  if (owner != here.index()) {
-    here.peer(owner).Post([item = std::move(item)] {});
-  }
+  ReturnToOwner(ItemPtr::Adopt(static_cast<Item*>(argument)));
 }
 
 }  // namespace

@@ -51,6 +51,10 @@ CacheService::CacheService(Shard& shard, CacheCluster& cluster)
 CacheService::~CacheService() {
   PublishStatistics();
   server_.reset();  // its connections give their requests back
+  // Others were under way when the runtime stopped without waiting for them.
+  for (const std::unique_ptr<Request>& request : requests_) {
+    if (request->item != nullptr) ReturnToOwner(std::move(request->item));
+  }
 }
 
 void CacheService::Drain() { server_->Drain(); }
@@ -80,7 +84,7 @@ void CacheService::FreeRequest(Request* request) {
   request->discard = false;
   request->last_key = false;
   request->done = false;
-  request->item = nullptr;
+  if (request->item != nullptr) ReturnToOwner(std::move(request->item));
   request->fixed_reply = {};
   request->text_size = 0;
   request->long_text.clear();

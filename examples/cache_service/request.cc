@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "percore/examples/cache/store.h"
+#include "percore/runtime/shard.h"
 
 namespace percore::cache {
 namespace {
@@ -53,6 +54,15 @@ void ExecuteArithmetic(Request& request, Store& store, UnixSeconds now) {
 }
 
 }  // namespace
+
+void ReturnToOwner(ItemPtr item) {
+  Shard& here = *Shard::Current();
+  const auto owner = static_cast<int>(
+      ShardOf(item->key().hash, static_cast<uint32_t>(here.count())));
+  if (owner != here.index()) {
+    here.peer(owner).Post([item = std::move(item)] {});
+  }
+}
 
 void Execute(Request& request, Store& store, UnixSeconds now) {
   if (request.discard) {

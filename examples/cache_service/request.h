@@ -71,6 +71,10 @@ struct Request {
   }
 };
 
+// Gives a reference to an item back to the shard that counts them: drops it at
+// once if that is the present one. On a shard's thread.
+void ReturnToOwner(ItemPtr item);
+
 // Runs the request against the store that owns its key, on that store's thread,
 // and leaves the answer in it.
 void Execute(Request& request, Store& store, UnixSeconds now);

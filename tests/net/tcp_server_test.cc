@@ -58,25 +58,35 @@ class TcpServerTest : public testing::Test {
         options);
   }
 
-  uint64_t Accepted() const {
-    uint64_t sum = 0;
-    for (const auto& stats : stats_) sum += stats->accepted.Get();
-    return sum;
-  }
-  uint64_t Closed(CloseReason reason) const {
-    uint64_t sum = 0;
-    for (const auto& stats : stats_) {
-      sum += stats->closed[static_cast<size_t>(reason)].Get();
-    }
-    return sum;
-  }
-  int64_t Open() const {
+  // Sums what `count` tells of each shard's listener.
+  template <typename Count>
+  int64_t Sum(Count count) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     int64_t sum = 0;
-    for (const auto& stats : stats_) sum += stats->connections_open();
+    for (const auto& stats : stats_) sum += static_cast<int64_t>(count(*stats));
     return sum;
+  }
+  int64_t Accepted() {
+    return Sum([](const ListenerStats& stats) { return stats.accepted.Get(); });
+  }
+  int64_t Closed(CloseReason reason) {
+    return Sum([reason](const ListenerStats& stats) {
+      return stats.closed[static_cast<size_t>(reason)].Get();
+    });
+  }
+  int64_t OutOfDescriptors() {
+    return Sum([](const ListenerStats& stats) {
+      return stats
+          .accept_errors[static_cast<size_t>(AcceptError::kNoDescriptors)]
+          .Get();
+    });
+  }
+  int64_t Open() {
+    return Sum(
+        [](const ListenerStats& stats) { return stats.connections_open(); });
   }
 
-  std::mutex mutex_;  // guards stats_ while the shards start
+  std::mutex mutex_;  // guards stats_, which the shards fill as they start
   std::vector<std::shared_ptr<ListenerStats>> stats_;
 };
 
@@ -90,9 +100,9 @@ TEST_F(TcpServerTest, ServesClientsOnAllShards) {
     EXPECT_EQ(client.ReadToEnd(), "");
   }
   EXPECT_TRUE(server->Stop().ok());
-  EXPECT_EQ(Accepted(), 20u);
+  EXPECT_EQ(Accepted(), 20);
   EXPECT_EQ(Open(), 0);
-  EXPECT_EQ(Closed(CloseReason::kEndOfFile), 20u);
+  EXPECT_EQ(Closed(CloseReason::kEndOfFile), 20);
 }
 
 TEST_F(TcpServerTest, EchoesMoreThanAnyBufferHolds) {
@@ -135,7 +145,7 @@ TEST_F(TcpServerTest, FinishSendsWhatIsLeftAndWaitsForThePeer) {
   client.Send("too late");
   client.FinishSending();
   EXPECT_TRUE(server->Stop().ok());
-  EXPECT_EQ(Closed(CloseReason::kLocal), 1u);
+  EXPECT_EQ(Closed(CloseReason::kLocal), 1);
 }
 
 TEST_F(TcpServerTest, AFinishingConnectionDoesNotWaitForEver) {
@@ -148,7 +158,7 @@ TEST_F(TcpServerTest, AFinishingConnectionDoesNotWaitForEver) {
   EXPECT_EQ(client.ReadToEnd(), "");
   // The clock jumps to the timeout as soon as the loop would sleep.
   while (Open() > 0) std::this_thread::yield();
-  EXPECT_EQ(Closed(CloseReason::kTimeout), 1u);
+  EXPECT_EQ(Closed(CloseReason::kTimeout), 1);
 }
 
 TEST_F(TcpServerTest, CloseDropsWhatIsLeft) {
@@ -157,7 +167,7 @@ TEST_F(TcpServerTest, CloseDropsWhatIsLeft) {
   client.Send("close\n");
   EXPECT_EQ(client.ReadToEnd(), "");
   EXPECT_TRUE(server->Stop().ok());
-  EXPECT_EQ(Closed(CloseReason::kLocal), 1u);
+  EXPECT_EQ(Closed(CloseReason::kLocal), 1);
 }
 
 TEST_F(TcpServerTest, CountsAResetAsAnError) {
@@ -169,7 +179,7 @@ TEST_F(TcpServerTest, CountsAResetAsAnError) {
     client.Reset();
   }
   while (Open() > 0) std::this_thread::yield();
-  EXPECT_EQ(Closed(CloseReason::kError), 1u);
+  EXPECT_EQ(Closed(CloseReason::kError), 1);
 }
 
 TEST_F(TcpServerTest, AStopLetsClientsFinish) {
@@ -186,7 +196,7 @@ TEST_F(TcpServerTest, AStopLetsClientsFinish) {
     client.FinishSending();
   }
   EXPECT_TRUE(server->Wait().ok());
-  EXPECT_EQ(Closed(CloseReason::kDrained), 4u);
+  EXPECT_EQ(Closed(CloseReason::kDrained), 4);
   EXPECT_EQ(server->runtime().cut_off(), 0u);
 }
 
@@ -200,7 +210,9 @@ TEST_F(TcpServerTest, TheDrainDeadlineCutsOffClientsThatStay) {
   client.Send("a\n");
   EXPECT_EQ(client.ReadLine(), "a!\n");
   EXPECT_TRUE(server->Stop().ok());  // although the client never finishes
-  EXPECT_EQ(server->runtime().cut_off() + Closed(CloseReason::kTimeout), 1u);
+  EXPECT_EQ(static_cast<int64_t>(server->runtime().cut_off()) +
+                Closed(CloseReason::kTimeout),
+            1);
 }
 
 TEST_F(TcpServerTest, SurvivesRunningOutOfDescriptors) {
@@ -218,11 +230,7 @@ TEST_F(TcpServerTest, SurvivesRunningOutOfDescriptors) {
   EXPECT_EQ(first.ReadLine(), "b!\n");
   second.Send("c\n");  // who waits is served later
   EXPECT_EQ(second.ReadLine(), "c!\n");
-  EXPECT_EQ(
-      stats_[0]
-          ->accept_errors[static_cast<size_t>(AcceptError::kNoDescriptors)]
-          .Get(),
-      3u);
+  EXPECT_EQ(OutOfDescriptors(), 3);
 }
 
 TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {
@@ -235,7 +243,7 @@ TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {
   kernel.Fail(TestKernel::Call::kEpollCtl, ENOMEM);
   BlockingClient refused = server->Connect();
   EXPECT_EQ(refused.ReadToEnd(), "");
-  EXPECT_EQ(Closed(CloseReason::kError), 1u);
+  EXPECT_EQ(Closed(CloseReason::kError), 1);
 }
 
 TEST_F(TcpServerTest, AListenerThatCannotBeWatchedIsAnErrorOfTheStart) {

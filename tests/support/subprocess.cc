@@ -110,8 +110,7 @@ int Subprocess::Wait() {
   const Clock::time_point deadline = Clock::now() + kDeadline;
   while (Read(deadline)) {
   }
-  int status = 0;
-  while (waitpid(pid_, &status, WNOHANG) == 0) {
+  while (!Ended()) {
     if (Clock::now() > deadline) {
       ADD_FAILURE() << name_ << " did not end\n"
                     << output_.text << errors_.text;
@@ -119,9 +118,16 @@ int Subprocess::Wait() {
     }
     std::this_thread::yield();
   }
-  running_ = false;
-  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return status_;
+}
+
+bool Subprocess::Ended() {
+  int status = 0;
+  if (running_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+    running_ = false;
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  return !running_;
 }
 
 const std::string& Subprocess::Output() {

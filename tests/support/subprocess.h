@@ -41,6 +41,8 @@ class Subprocess {
   std::string WaitForLine(std::string_view prefix);
   // Sends a signal, if it still runs.
   void Signal(int signal);
+  // Whether it has ended; does not wait.
+  bool Ended();
   // Waits for the end; returns the exit status, or 128 and the signal's number.
   int Wait();
 

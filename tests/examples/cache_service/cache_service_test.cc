@@ -29,7 +29,8 @@ using testing::StartsWith;
 // are not: the replies must be the same.
 class CacheServiceTest : public testing::TestWithParam<int> {
  protected:
-  std::unique_ptr<RunningServer> Start(uint64_t memory_limit_bytes = 64 << 20) {
+  std::unique_ptr<RunningServer> Start(uint64_t memory_limit_bytes = 64 << 20,
+                                       RuntimeOptions options = {}) {
     cluster_ = std::make_unique<CacheCluster>(GetParam());
     cluster_->memory_limit_bytes = memory_limit_bytes;
     return std::make_unique<RunningServer>(
@@ -37,7 +38,8 @@ class CacheServiceTest : public testing::TestWithParam<int> {
         [this](Shard& shard,
                UniqueFd socket) -> absl::StatusOr<std::unique_ptr<Service>> {
           return CacheService::Create(shard, std::move(socket), *cluster_);
-        });
+        },
+        std::move(options));
   }
 
   // Sends everything, ends it with "quit", and returns all replies.
@@ -338,16 +340,38 @@ TEST_P(CacheServiceTest, AClientThatNeverReadsIsNoLongerReadFrom) {
 
 TEST_P(CacheServiceTest, AClientMayVanishWithRequestsUnderWay) {
   const auto server = Start();
+  // Large enough to be sent by reference.
+  const std::string value(2 * kMaxCopiedBlock, 'v');
   for (int i = 0; i < 50; ++i) {
     BlockingClient client = server->Connect();
     std::string text;
     for (int j = 0; j < 300; ++j) {
-      absl::StrAppend(&text, "set k", j, " 0 0 1\r\nx\r\nget k", j, "\r\n");
+      absl::StrAppend(&text, "set k", j % 30, " 0 0 ", value.size(), "\r\n",
+                      value, "\r\nget k", j % 30, "\r\n");
     }
     client.SendSome(text);
     client.Reset();
   }
   EXPECT_THAT(Ask(*server, "version\r\n"), StartsWith("VERSION"));
+}
+
+TEST_P(CacheServiceTest, AStopThatDoesNotWaitLeavesNothingBehind) {
+  RuntimeOptions options;
+  options.drain_deadline = std::chrono::nanoseconds(1);
+  const auto server = Start(64 << 20, options);
+  const std::string value(2 * kMaxCopiedBlock, 'v');
+  std::vector<BlockingClient> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(server->Connect());
+    std::string text;
+    for (int j = 0; j < 100; ++j) {
+      absl::StrAppend(&text, "set k", j, " 0 0 ", value.size(), "\r\n", value,
+                      "\r\nget k", j, "\r\n");
+    }
+    clients.back().SendSome(text);
+  }
+  EXPECT_EQ(clients[0].ReadLine(), "STORED\r\n");
+  EXPECT_TRUE(server->Stop().ok());
 }
 
 // Every reply that a client got is whole, and nothing was stored that was not

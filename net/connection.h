@@ -19,7 +19,7 @@
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
 #include "percore/runtime/gate.h"
-#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/intrusive_list.h"
 
 namespace percore {
 
@@ -92,7 +92,7 @@ class Connection {
   const SocketAddress peer_;
   BufferEvent io_;
   const Gate::Holder gate_holder_;
-  internal::ListLink<Connection> server_link_;
+  ListLink<Connection> server_link_;
   bool finishing_ = false;
   bool peer_finished_ = false;
   TimePoint finish_deadline_;

@@ -29,7 +29,7 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/net/listener_stats.h"
-#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/service.h"
 #include "percore/runtime/shard.h"
 
@@ -94,7 +94,7 @@ class TcpServer : public Service {
   const TcpServerOptions options_;
   Listener listener_;
   const std::shared_ptr<ListenerStats> stats_;
-  internal::IntrusiveList<Connection, &Connection::server_link_> connections_;
+  IntrusiveList<Connection, &Connection::server_link_> connections_;
 };
 
 }  // namespace percore

@@ -17,7 +17,7 @@
 #ifndef PERCORE_RUNTIME_DEFERRED_CALLBACK_H_
 #define PERCORE_RUNTIME_DEFERRED_CALLBACK_H_
 
-#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/intrusive_list.h"
 
 namespace percore {
 
@@ -48,7 +48,7 @@ class DeferredCallback {
   EventBase& base_;
   const Callback callback_;
   void* const argument_;
-  internal::ListLink<DeferredCallback> link_;
+  ListLink<DeferredCallback> link_;
   bool scheduled_ = false;
 };
 

@@ -24,7 +24,7 @@
 
 #include "absl/status/status.h"
 #include "percore/runtime/event_flags.h"
-#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/time.h"
 
 namespace percore {
@@ -127,14 +127,14 @@ class Event {
   uint8_t priority_;
   uint32_t heap_index_ = kNotInHeap;
   uint32_t signal_count_ = 0;  // deliveries that the active callback stands for
-  internal::ListLink<Event> watch_link_;
-  internal::ListLink<Event> active_link_;
+  ListLink<Event> watch_link_;
+  ListLink<Event> active_link_;
   TimePoint deadline_;
   uint64_t sequence_ = 0;  // orders equal deadlines
   Duration timeout_{};     // what a persistent event starts anew
 
-  using WatchList = internal::IntrusiveList<Event, &Event::watch_link_>;
-  using ActiveList = internal::IntrusiveList<Event, &Event::active_link_>;
+  using WatchList = IntrusiveList<Event, &Event::watch_link_>;
+  using ActiveList = IntrusiveList<Event, &Event::active_link_>;
 };
 
 static_assert(sizeof(Event) <= 128, "an event is at most two cache lines");

@@ -48,11 +48,11 @@
 #include "percore/runtime/event.h"
 #include "percore/runtime/internal/backend.h"
 #include "percore/runtime/internal/descriptor_table.h"
-#include "percore/runtime/internal/intrusive_list.h"
 #include "percore/runtime/internal/notifier.h"
 #include "percore/runtime/internal/post_queue.h"
 #include "percore/runtime/internal/signal_hub.h"
 #include "percore/runtime/internal/timer_heap.h"
+#include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/kernel.h"
 #include "percore/runtime/loop_stats.h"
 #include "percore/runtime/message_source.h"
@@ -148,7 +148,7 @@ class EventBase {
   friend class DeferredCallback;
 
   using DeferredList =
-      internal::IntrusiveList<DeferredCallback, &DeferredCallback::link_>;
+      IntrusiveList<DeferredCallback, &DeferredCallback::link_>;
 
   EventBase(const EventBaseOptions& options, int event_fd,
             std::unique_ptr<internal::Backend> backend);

@@ -11,7 +11,7 @@
 #include "percore/examples/cache/protocol.h"
 #include "percore/examples/cache_service/request.h"
 #include "percore/net/connection.h"
-#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/intrusive_list.h"
 
 namespace percore::cache {
 
@@ -74,7 +74,7 @@ class CacheConnection final : public Connection {
   void FinishIfAnswered();
 
   CacheService& service_;
-  internal::IntrusiveList<Request, &Request::link> in_flight_;
+  IntrusiveList<Request, &Request::link> in_flight_;
   size_t in_flight_count_ = 0;
   State state_ = State::kLine;
   bool processing_ = false;

@@ -19,7 +19,7 @@
 #include "percore/examples/cache/key_hash.h"
 #include "percore/examples/cache/protocol.h"
 #include "percore/examples/cache/reply.h"
-#include "percore/runtime/internal/intrusive_list.h"
+#include "percore/runtime/intrusive_list.h"
 
 namespace percore::cache {
 
@@ -61,7 +61,7 @@ struct Request {
   CacheConnection* connection = nullptr;  // null once it is gone
   bool done = false;
   int answers_missing = 0;  // of shards, when all were asked
-  internal::ListLink<Request> link;
+  ListLink<Request> link;
 
   HashedKey key() const { return {{key_bytes.data(), key_size}, hash}; }
   void SetKey(const HashedKey& key) {

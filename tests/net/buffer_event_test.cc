@@ -178,7 +178,7 @@ TEST_F(BufferEventTest, StopsReadingAtTheReadHighWatermark) {
   const int reads = kernel_.Count(Call::kRead);
   RunOnce(3);
   EXPECT_EQ(kernel_.Count(Call::kRead), reads);  // it does not even look
-  connection_->input().Drain(3);                  // outside of any callback
+  connection_->input().Drain(3);                 // outside of any callback
   RunOnce(3);
   EXPECT_EQ(connection_->input().ToString(), "defg");
 }

@@ -1,10 +1,22 @@
 // A doubly linked list whose links lie in its elements: putting an element in,
 // or taking it out, allocates nothing and takes constant time.
-#ifndef PERCORE_RUNTIME_INTERNAL_INTRUSIVE_LIST_H_
-#define PERCORE_RUNTIME_INTERNAL_INTRUSIVE_LIST_H_
+//
+// ```cpp
+// struct Task {
+//   int number;
+//   percore::ListLink<Task> link;
+// };
+// percore::IntrusiveList<Task, &Task::link> tasks;
+// Task task = {1, {}};
+// tasks.PushBack(&task);
+// tasks.Remove(&task);
+// ```
+#ifndef PERCORE_RUNTIME_INTRUSIVE_LIST_H_
+#define PERCORE_RUNTIME_INTRUSIVE_LIST_H_
 
-namespace percore::internal {
+namespace percore {
 
+// What an element keeps for one list.
 template <typename T>
 struct ListLink {
   T* previous = nullptr;
@@ -12,12 +24,14 @@ struct ListLink {
 };
 
 // `kLink` names the member of T that this list links through; an element is in
-// at most one list per link. The list owns nothing.
+// at most one list per link. One thread. The list owns nothing.
 template <typename T, ListLink<T> T::*kLink>
 class IntrusiveList {
  public:
   bool empty() const { return first_ == nullptr; }
+  // Null if empty.
   T* first() const { return first_; }
+  // Null for the last element.
   static T* Next(const T* element) { return (element->*kLink).next; }
 
   void PushBack(T* element) {
@@ -26,6 +40,7 @@ class IntrusiveList {
     last_ = element;
   }
 
+  // The element is in this list.
   void Remove(T* element) {
     ListLink<T>& link = element->*kLink;
     (link.previous != nullptr ? (link.previous->*kLink).next : first_) =
@@ -35,6 +50,7 @@ class IntrusiveList {
     link = {};
   }
 
+  // The list is not empty.
   T* PopFront() {
     T* element = first_;
     Remove(element);
@@ -46,6 +62,6 @@ class IntrusiveList {
   T* last_ = nullptr;
 };
 
-}  // namespace percore::internal
+}  // namespace percore
 
-#endif  // PERCORE_RUNTIME_INTERNAL_INTRUSIVE_LIST_H_
+#endif  // PERCORE_RUNTIME_INTRUSIVE_LIST_H_

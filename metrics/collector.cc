@@ -1,5 +1,6 @@
 #include "percore/metrics/collector.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -177,18 +178,32 @@ struct ListenerSnapshot {
   uint64_t sent_bytes = 0;
 
   void Add(const ListenerStats& stats) {
-    // Closed before accepted: no connection is seen closed that is not seen
-    // accepted.
+    uint64_t closed_here = 0;
     for (size_t i = 0; i < closed.size(); ++i) {
-      closed[i] += stats.closed[i].Get();
+      const uint64_t count = stats.closed[i].Get();
+      closed[i] += count;
+      closed_here += count;
     }
-    accepted += stats.accepted.Get();
+    // Read after closed. Relaxed loads may be reordered all the same, and what
+    // was closed was accepted: open never wraps around.
+    accepted += std::max(stats.accepted.Get(), closed_here);
     for (size_t i = 0; i < accept_errors.size(); ++i) {
       accept_errors[i] += stats.accept_errors[i].Get();
     }
     paused += stats.paused.Get();
     received_bytes += stats.received_bytes.Get();
     sent_bytes += stats.sent_bytes.Get();
+  }
+
+  void Add(const ListenerSnapshot& other) {
+    accepted += other.accepted;
+    for (size_t i = 0; i < accept_errors.size(); ++i) {
+      accept_errors[i] += other.accept_errors[i];
+    }
+    paused += other.paused;
+    for (size_t i = 0; i < closed.size(); ++i) closed[i] += other.closed[i];
+    received_bytes += other.received_bytes;
+    sent_bytes += other.sent_bytes;
   }
 
   uint64_t open() const {
@@ -211,9 +226,10 @@ void AppendListeners(
   Family errors("percore_listener_accept_errors_total",
                 "Failures to accept a connection, by reason.",
                 MetricType::Counter);
-  Family paused("percore_listener_paused",
-                "Whether the listener rests because it ran out of something.",
-                MetricType::Gauge);
+  Family paused(
+      "percore_listener_paused",
+      "Shards on which the listener rests because it ran out of something.",
+      MetricType::Gauge);
   Family open("percore_connections_open",
               "Connections accepted and not closed.", MetricType::Gauge);
   Family closed("percore_connections_closed_total",
@@ -224,27 +240,30 @@ void AppendListeners(
   Family sent("percore_connection_sent_bytes_total",
               "Bytes sent on accepted connections.", MetricType::Counter);
 
+  std::map<std::string, ListenerSnapshot> totals;
   for (const auto& [key, snapshot] : listeners) {
     const Family::Labels labels = {{"listener", key.first},
                                    {"shard", absl::StrCat(key.second)}};
-    const auto with_reason = [&labels](const char* reason) {
-      Family::Labels result = labels;
-      result.push_back({"reason", reason});
-      return result;
-    };
     accepted.Add(static_cast<double>(snapshot.accepted), labels);
-    for (size_t i = 0; i < kAcceptErrorCount; ++i) {
-      errors.Add(static_cast<double>(snapshot.accept_errors[i]),
-                 with_reason(kAcceptErrorNames[i]));
-    }
-    paused.Add(static_cast<double>(snapshot.paused), labels);
     open.Add(static_cast<double>(snapshot.open()), labels);
-    for (size_t i = 0; i < kCloseReasonCount; ++i) {
-      closed.Add(static_cast<double>(snapshot.closed[i]),
-                 with_reason(kCloseReasonNames[i]));
-    }
     received.Add(static_cast<double>(snapshot.received_bytes), labels);
     sent.Add(static_cast<double>(snapshot.sent_bytes), labels);
+    totals[key.first].Add(snapshot);
+  }
+  // By reason, but not by shard: both would take most of the series there are.
+  for (const auto& [listener, total] : totals) {
+    const auto with_reason = [&name = listener](const char* reason) {
+      return Family::Labels{{"listener", name}, {"reason", reason}};
+    };
+    for (size_t i = 0; i < kAcceptErrorCount; ++i) {
+      errors.Add(static_cast<double>(total.accept_errors[i]),
+                 with_reason(kAcceptErrorNames[i]));
+    }
+    paused.Add(static_cast<double>(total.paused), {{"listener", listener}});
+    for (size_t i = 0; i < kCloseReasonCount; ++i) {
+      closed.Add(static_cast<double>(total.closed[i]),
+                 with_reason(kCloseReasonNames[i]));
+    }
   }
   for (Family* family :
        {&accepted, &errors, &paused, &open, &closed, &received, &sent}) {
@@ -317,7 +336,8 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
 
   size_t series = 2;  // the two below
   for (const auto& family : families) series += family.metric.size();
-  Family scrape_series("percore_scrape_series", "Series on this page.",
+  Family scrape_series("percore_scrape_series",
+                       "Series that Percore itself has on this page.",
                        MetricType::Gauge);
   scrape_series.Add(static_cast<double>(series), {});
   std::move(scrape_series).AppendTo(families);

@@ -127,25 +127,26 @@ TEST(CollectorTest, ShowsEveryNumberOfAListener) {
   collector.AddListener("web", 2, stats);
   const auto values = Values(collector);
   const std::string labels = "{listener=web,shard=2";
+  const std::string total = "{listener=web";
   const std::map<std::string, double> expected = {
       {"percore_listener_accepted_total" + labels + "}", 30},
-      {"percore_listener_paused" + labels + "}", 1},
+      {"percore_listener_paused" + total + "}", 1},
       {"percore_connections_open" + labels + "}", 30 - 21},
       {"percore_connection_received_bytes_total" + labels + "}", 100},
       {"percore_connection_sent_bytes_total" + labels + "}", 200},
-      {"percore_listener_accept_errors_total" + labels +
+      {"percore_listener_accept_errors_total" + total +
            ",reason=no_descriptors}",
        1},
-      {"percore_listener_accept_errors_total" + labels + ",reason=no_memory}",
+      {"percore_listener_accept_errors_total" + total + ",reason=no_memory}",
        2},
-      {"percore_listener_accept_errors_total" + labels + ",reason=aborted}", 3},
-      {"percore_listener_accept_errors_total" + labels + ",reason=other}", 4},
-      {"percore_connections_closed_total" + labels + ",reason=eof}", 1},
-      {"percore_connections_closed_total" + labels + ",reason=local}", 2},
-      {"percore_connections_closed_total" + labels + ",reason=error}", 3},
-      {"percore_connections_closed_total" + labels + ",reason=timeout}", 4},
-      {"percore_connections_closed_total" + labels + ",reason=drained}", 5},
-      {"percore_connections_closed_total" + labels + ",reason=cut_off}", 6},
+      {"percore_listener_accept_errors_total" + total + ",reason=aborted}", 3},
+      {"percore_listener_accept_errors_total" + total + ",reason=other}", 4},
+      {"percore_connections_closed_total" + total + ",reason=eof}", 1},
+      {"percore_connections_closed_total" + total + ",reason=local}", 2},
+      {"percore_connections_closed_total" + total + ",reason=error}", 3},
+      {"percore_connections_closed_total" + total + ",reason=timeout}", 4},
+      {"percore_connections_closed_total" + total + ",reason=drained}", 5},
+      {"percore_connections_closed_total" + total + ",reason=cut_off}", 6},
   };
   for (const auto& [name, value] : expected) {
     ASSERT_TRUE(values.contains(name)) << name;
@@ -203,13 +204,35 @@ TEST(CollectorTest, NamesFollowTheConventions) {
   }
 }
 
+TEST(CollectorTest, ReasonsAddUpOverTheShards) {
+  Collector collector;
+  for (int shard = 0; shard < 3; ++shard) {
+    const auto stats = std::make_shared<ListenerStats>();
+    stats->accepted.Add(10);
+    stats->closed[0].Add(2);
+    stats->accept_errors[0].Add(1);
+    stats->paused.Set(1);
+    collector.AddListener("web", shard, stats);
+  }
+  const auto values = Values(collector);
+  EXPECT_EQ(
+      values.at("percore_connections_closed_total{listener=web,reason=eof}"),
+      6);
+  EXPECT_EQ(values.at("percore_listener_accept_errors_total{listener=web,"
+                      "reason=no_descriptors}"),
+            3);
+  EXPECT_EQ(values.at("percore_listener_paused{listener=web}"), 3);
+}
+
 TEST(CollectorTest, SixtyFourShardsStayWithinTheBudgetOfSeries) {
   Collector collector;
   for (int shard = 0; shard < 64; ++shard) {
     collector.AddShard(shard, std::make_shared<LoopStats>(),
                        std::make_shared<MailboxStats>());
     collector.AddBufferMemory(shard, std::make_shared<BufferMemoryStats>());
-    collector.AddListener("web", shard, std::make_shared<ListenerStats>());
+    for (const char* name : {"web", "admin", "internal", "probe"}) {
+      collector.AddListener(name, shard, std::make_shared<ListenerStats>());
+    }
   }
   const auto values = Values(collector);
   EXPECT_LE(values.size(), 3000u);
@@ -226,6 +249,17 @@ TEST(CollectorTest, CountersStayWhenWhatTheyCountedIsGone) {
     collector.AddShard(0, loop, std::make_shared<MailboxStats>());
   }
   EXPECT_EQ(Values(collector).at("percore_loop_iterations_total{shard=0}"), 7);
+}
+
+TEST(CollectorTest, AConnectionSeenClosedWasAccepted) {
+  const auto stats = std::make_shared<ListenerStats>();
+  stats->closed[0].Add();  // as if this store were seen before that of accepted
+  Collector collector;
+  collector.AddListener("web", 0, stats);
+  const auto values = Values(collector);
+  EXPECT_EQ(values.at("percore_listener_accepted_total{listener=web,shard=0}"),
+            1);
+  EXPECT_EQ(values.at("percore_connections_open{listener=web,shard=0}"), 0);
 }
 
 // Sums that must hold, held while the numbers change under the scrape.
@@ -251,8 +285,8 @@ TEST(CollectorTest, AcceptedIsOpenAndClosedInEveryScrape) {
         values.at("percore_listener_accepted_total{listener=web,shard=0}");
     const double open =
         values.at("percore_connections_open{listener=web,shard=0}");
-    const double closed = values.at(
-        "percore_connections_closed_total{listener=web,shard=0,reason=eof}");
+    const double closed =
+        values.at("percore_connections_closed_total{listener=web,reason=eof}");
     EXPECT_GE(open, 0);
     EXPECT_EQ(accepted, open + closed);
   }

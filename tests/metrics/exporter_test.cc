@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "percore/metrics/family.h"
@@ -74,8 +75,36 @@ TEST(ExporterTest, RefusesAPortInUse) {
 }
 
 TEST(ExporterTest, RefusesABadAddress) {
-  EXPECT_EQ(Exporter::Start("nowhere").status().code(),
-            absl::StatusCode::kInvalidArgument);
+  for (const char* address : {"", "nowhere", "127.0.0.1", "127.0.0.1:99999",
+                              "127.0.0.1:80,81", "localhost:0"}) {
+    const absl::Status status = Exporter::Start(address).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << address;
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(std::string("'") + address + "'"));
+  }
+}
+
+TEST(ExporterTest, RefusesAnAddressOfAnotherMachine) {
+  EXPECT_EQ(Exporter::Start("203.0.113.1:9464").status().message(),
+            "bind 203.0.113.1:9464: Cannot assign requested address");
+}
+
+TEST(ExporterTest, ServesWhileStatisticsAndFamiliesAreAdded) {
+  const auto exporter = *Exporter::Start("127.0.0.1:0");
+  std::thread registrar([&exporter] {
+    for (int i = 0; i < 100; ++i) {
+      exporter->collector().AddShard(i, std::make_shared<LoopStats>(),
+                                     std::make_shared<MailboxStats>());
+      exporter->collector().AddListener("web", i,
+                                        std::make_shared<ListenerStats>());
+    }
+    exporter->Register(std::make_shared<Widgets>());
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(Page(*exporter), HasSubstr("HTTP/1.1 200 OK"));
+  }
+  registrar.join();
+  EXPECT_THAT(Page(*exporter), HasSubstr("{listener=\"web\",shard=\"99\"}"));
 }
 
 TEST(ExporterTest, APortIsFreeAgainOnceTheExporterIsGone) {

@@ -72,6 +72,7 @@ TEST(CacheServerLoadTest, BacksOffWhenOutOfDescriptorsAndRecovers) {
   ServerProcess server("examples/cache_server", {"--shards=1"},
                        {"prlimit", "--nofile=40:40"});
   std::vector<std::unique_ptr<BlockingClient>> clients;
+  clients.reserve(60);
   for (int i = 0; i < 60; ++i) {
     clients.push_back(std::make_unique<BlockingClient>(server.address()));
   }

@@ -95,13 +95,15 @@ const GaugeRows<LoopStats>& LoopGauges() {
 }
 
 const CounterRows<MailboxStats>& MailboxCounters() {
+  // Received before sent, which are read in this order: no message is seen
+  // received on one shard that is not seen sent on another.
   static const auto& rows = *new CounterRows<MailboxStats>{
-      {"percore_xshard_messages_sent_total",
-       "Messages sent to other shards.",
-       {{&MailboxStats::sent}}},
       {"percore_xshard_messages_received_total",
        "Messages received from other shards.",
        {{&MailboxStats::received}}},
+      {"percore_xshard_messages_sent_total",
+       "Messages sent to other shards.",
+       {{&MailboxStats::sent}}},
       {"percore_xshard_queue_full_total",
        "Messages that found the ring full and waited with their sender.",
        {{&MailboxStats::queue_full}}},

@@ -29,8 +29,9 @@ class Exposer;
 
 namespace percore {
 
-// Thread: Start() and the destructor from one thread, which waits for scrapes
-// that run; collector() is thread-safe itself.
+// Thread: Start(), Register() and the destructor: one thread at a time. The
+// destructor waits for scrapes that run, and up to two seconds for clients that
+// are connected and ask nothing. collector() is thread-safe itself.
 class Exporter {
  public:
   // Serves at `address`, "127.0.0.1:9464" or, where prometheus-cpp's HTTP

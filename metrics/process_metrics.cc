@@ -44,13 +44,13 @@ std::optional<std::vector<std::string>> StatFields() {
 }
 
 // Seconds from the epoch to the machine's start.
-double BootTime() {
+std::optional<double> BootTime() {
   std::ifstream file("/proc/stat");
   for (std::string word; file >> word;) {
     double seconds = 0;
     if (word == "btime" && file >> seconds) return seconds;
   }
-  return 0;
+  return std::nullopt;
 }
 
 void AppendStat(Families& families) {
@@ -71,10 +71,12 @@ void AppendStat(Families& families) {
             "Total user and system CPU time spent in seconds.",
             MetricType::Counter,
             (number(kUserTime) + number(kSystemTime)) / ticks, families);
-  AppendOne("process_start_time_seconds",
-            "Start time of the process since unix epoch in seconds.",
-            MetricType::Gauge, BootTime() + number(kStartTime) / ticks,
-            families);
+  if (const std::optional<double> boot_time = BootTime()) {
+    AppendOne("process_start_time_seconds",
+              "Start time of the process since unix epoch in seconds.",
+              MetricType::Gauge, *boot_time + number(kStartTime) / ticks,
+              families);
+  }
   AppendOne("process_virtual_memory_bytes", "Virtual memory size in bytes.",
             MetricType::Gauge, number(kVirtualSize), families);
   AppendOne("process_resident_memory_bytes", "Resident memory size in bytes.",

@@ -5,12 +5,15 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace percore {
 namespace {
@@ -154,6 +157,98 @@ TEST(CollectorTest, ShowsEveryNumberOfAListener) {
   }
 }
 
+TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
+  using Row = std::tuple<std::string, MetricType, std::string>;
+  constexpr MetricType kCounter = MetricType::Counter;
+  constexpr MetricType kGauge = MetricType::Gauge;
+  Collector collector;
+  collector.AddShard(0, std::make_shared<LoopStats>(),
+                     std::make_shared<MailboxStats>());
+  collector.AddBufferMemory(0, std::make_shared<BufferMemoryStats>());
+  collector.AddListener("web", 0, std::make_shared<ListenerStats>());
+  std::set<Row> families;
+  for (const auto& family : collector.Collect()) {
+    // Those of the process are process_metrics_test.cc's.
+    if (absl::StartsWith(family.name, "process_")) continue;
+    if (absl::StartsWith(family.name, "percore_memory_")) continue;
+    for (const auto& metric : family.metric) {
+      std::vector<std::string> labels;
+      for (const auto& label : metric.label) labels.push_back(label.name);
+      families.insert({family.name, family.type, absl::StrJoin(labels, ",")});
+    }
+  }
+  const std::set<Row> expected = {
+      {"percore_loop_iterations_total", kCounter, "shard"},
+      {"percore_loop_events_total", kCounter, "shard,kind"},
+      {"percore_loop_busy_seconds_total", kCounter, "shard"},
+      {"percore_loop_poll_seconds_total", kCounter, "shard"},
+      {"percore_loop_wakeups_total", kCounter, "shard,cause"},
+      {"percore_loop_syscalls_total", kCounter, "shard,call"},
+      {"percore_loop_ready_events", kGauge, "shard"},
+      {"percore_loop_timers_pending", kGauge, "shard"},
+      {"percore_loop_registered_fds", kGauge, "shard"},
+      {"percore_xshard_messages_sent_total", kCounter, "shard"},
+      {"percore_xshard_messages_received_total", kCounter, "shard"},
+      {"percore_xshard_queue_full_total", kCounter, "shard"},
+      {"percore_xshard_queue_depth", kGauge, "shard"},
+      {"percore_xshard_notifications_total", kCounter, "shard"},
+      {"percore_xshard_notifications_elided_total", kCounter, "shard"},
+      {"percore_listener_accepted_total", kCounter, "listener,shard"},
+      {"percore_listener_accept_errors_total", kCounter, "listener,reason"},
+      {"percore_listener_paused", kGauge, "listener"},
+      {"percore_connections_open", kGauge, "listener,shard"},
+      {"percore_connections_closed_total", kCounter, "listener,reason"},
+      {"percore_connection_received_bytes_total", kCounter, "listener,shard"},
+      {"percore_connection_sent_bytes_total", kCounter, "listener,shard"},
+      {"percore_buffer_bytes", kGauge, "shard,state"},
+      {"percore_buffer_segments", kGauge, "shard"},
+      {"percore_buffer_copied_bytes_total", kCounter, "shard"},
+      {"percore_scrape_series", kGauge, ""},
+      {"percore_scrape_duration_seconds", kGauge, ""},
+  };
+  EXPECT_EQ(families, expected);
+}
+
+TEST(CollectorTest, AShardAddedAgainReplacesTheFirst) {
+  const auto first = std::make_shared<LoopStats>();
+  const auto second = std::make_shared<LoopStats>();
+  first->iterations.Add(1);
+  second->iterations.Add(2);
+  Collector collector;
+  collector.AddShard(0, first, std::make_shared<MailboxStats>());
+  collector.AddShard(0, second, std::make_shared<MailboxStats>());
+  EXPECT_EQ(Values(collector).at("percore_loop_iterations_total{shard=0}"), 2);
+}
+
+TEST(CollectorTest, AsManyListenersAsTheLimitKeepTheirNames) {
+  Collector collector;
+  for (size_t i = 0; i < Collector::kMaxListeners; ++i) {
+    collector.AddListener(absl::StrCat("listener", i), 0,
+                          std::make_shared<ListenerStats>());
+  }
+  const auto values = Values(collector);
+  for (size_t i = 0; i < Collector::kMaxListeners; ++i) {
+    EXPECT_TRUE(
+        values.contains(absl::StrCat("percore_listener_accepted_total{listener="
+                                     "listener",
+                                     i, ",shard=0}")))
+        << i;
+  }
+  EXPECT_FALSE(values.contains(
+      "percore_listener_accepted_total{listener=_other,shard=0}"));
+}
+
+TEST(CollectorTest, AListenerWithANameStaysNamedWhenTheLimitIsReached) {
+  Collector collector;
+  for (size_t i = 0; i < Collector::kMaxListeners + 1; ++i) {
+    collector.AddListener(absl::StrCat("listener", i), 0,
+                          std::make_shared<ListenerStats>());
+  }
+  collector.AddListener("listener0", 1, std::make_shared<ListenerStats>());
+  EXPECT_TRUE(Values(collector).contains(
+      "percore_listener_accepted_total{listener=listener0,shard=1}"));
+}
+
 TEST(CollectorTest, AListenerAddedAgainAddsUp) {
   const auto first = std::make_shared<ListenerStats>();
   const auto second = std::make_shared<ListenerStats>();
@@ -293,6 +388,39 @@ TEST(CollectorTest, AcceptedIsOpenAndClosedInEveryScrape) {
   done.store(true);
   shard.join();
   registrar.join();
+}
+
+// What ThreadSanitizer is for.
+TEST(CollectorTest, IsFilledAndReadAtOnce) {
+  constexpr int kShards = 64;
+  Collector collector;
+  std::atomic<int> adding{2};
+  std::thread shards([&] {
+    for (int shard = 0; shard < kShards; ++shard) {
+      collector.AddShard(shard, std::make_shared<LoopStats>(),
+                         std::make_shared<MailboxStats>());
+      collector.AddBufferMemory(shard, std::make_shared<BufferMemoryStats>());
+    }
+    --adding;
+  });
+  std::thread listeners([&] {
+    for (int shard = 0; shard < kShards; ++shard) {
+      collector.AddListener("web", shard, std::make_shared<ListenerStats>());
+    }
+    --adding;
+  });
+  do {
+    const auto values = Values(collector);
+    EXPECT_EQ(values.at("percore_scrape_series"),
+              static_cast<double>(values.size()));
+  } while (adding.load() > 0);
+  shards.join();
+  listeners.join();
+  const auto values = Values(collector);
+  EXPECT_TRUE(values.contains("percore_loop_iterations_total{shard=63}"));
+  EXPECT_TRUE(values.contains("percore_buffer_segments{shard=63}"));
+  EXPECT_TRUE(
+      values.contains("percore_connections_open{listener=web,shard=63}"));
 }
 
 }  // namespace

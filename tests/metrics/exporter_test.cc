@@ -67,6 +67,13 @@ TEST(ExporterTest, PromtoolHasNothingToSayAboutThePage) {
             "");
 }
 
+TEST(ExporterTest, ShowsThePortThatTheKernelChose) {
+  const auto exporter = *Exporter::Start("127.0.0.1:0");
+  const auto address = SocketAddress::Parse(exporter->address());
+  ASSERT_TRUE(address.ok()) << exporter->address();
+  EXPECT_NE(address->port(), 0);
+}
+
 TEST(ExporterTest, RefusesAPortInUse) {
   const ListenSockets other = *ListenSockets::Open("127.0.0.1:0", 1);
   const std::string address = other.address().ToString();

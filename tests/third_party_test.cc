@@ -1,10 +1,14 @@
 #include <benchmark/benchmark.h>
+#include <event2/event.h>
 #include <gtest/gtest.h>
+#include <liburing.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <prometheus/registry.h>
+#include <uv.h>
 
 #include <array>
+#include <asio/io_context.hpp>
 
 #include "absl/flags/flag.h"
 #include "absl/status/statusor.h"
@@ -27,6 +31,14 @@ TEST(ThirdPartyTest, OpenSslLinks) {
 
 TEST(ThirdPartyTest, PrometheusLinks) {
   EXPECT_TRUE(prometheus::Registry().Collect().empty());
+}
+
+TEST(ThirdPartyTest, PeersLink) {
+  EXPECT_NE(event_get_version_number(), 0);
+  EXPECT_NE(uv_version(), 0);
+  EXPECT_EQ(asio::io_context().run(), 0U);
+  io_uring_probe* const probe = io_uring_get_probe();  // Null without io_uring.
+  io_uring_free_probe(probe);
 }
 
 TEST(ThirdPartyTest, BenchmarkLinks) {

@@ -165,6 +165,33 @@ def debian_repositories():
         },
     )
     debian_library(
+        name = "libevent",
+        needs = ["/usr/include/event2/event.h"],
+        package = "libevent-dev",
+        targets = {
+            ":event_core": ["-levent_core"],
+            ":event_pthreads": ["-levent_pthreads", "-levent_core", "-pthread"],
+        },
+    )
+    debian_library(
+        name = "libuv",
+        needs = ["/usr/include/uv.h"],
+        package = "libuv1-dev",
+        targets = {":libuv": ["-luv"]},
+    )
+    debian_library(
+        name = "asio",
+        needs = ["/usr/include/asio.hpp"],
+        package = "libasio-dev",
+        targets = {":asio": ["-pthread"]},
+    )
+    debian_library(
+        name = "liburing",
+        needs = ["/usr/include/liburing.h"],
+        package = "liburing-dev",
+        targets = {":liburing": ["-luring"]},
+    )
+    debian_library(
         name = "jemalloc",
         needs = ["/usr/include/jemalloc/jemalloc.h"],
         package = "libjemalloc-dev",

@@ -22,6 +22,7 @@ void Histogram::Record(uint64_t value) {
   ++counts_[BucketOf(value)];
   ++count_;
   max_ = std::max(max_, value);
+  sum_ += static_cast<double>(value);
 }
 
 void Histogram::Merge(const Histogram& other) {
@@ -30,12 +31,14 @@ void Histogram::Merge(const Histogram& other) {
   }
   count_ += other.count_;
   max_ = std::max(max_, other.max_);
+  sum_ += other.sum_;
 }
 
 void Histogram::Clear() {
   std::fill(counts_.begin(), counts_.end(), 0);
   count_ = 0;
   max_ = 0;
+  sum_ = 0;
 }
 
 uint64_t Histogram::ValueAtPercentile(double percentile) const {

@@ -39,6 +39,9 @@ class Histogram {
 
   // Exact. 0 if nothing was recorded.
   uint64_t max() const { return max_; }
+  double mean() const {
+    return count_ == 0 ? 0 : sum_ / static_cast<double>(count_);
+  }
 
   // The smallest value that `percentile` percent of the recorded values do not
   // exceed, rounded up to the end of its bucket, and never above max().
@@ -52,6 +55,7 @@ class Histogram {
   std::vector<uint64_t> counts_;
   uint64_t count_ = 0;
   uint64_t max_ = 0;
+  double sum_ = 0;
 };
 
 }  // namespace percore::bench

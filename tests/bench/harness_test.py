@@ -1,23 +1,34 @@
 #!/usr/bin/env -S python3 -B
-"""Tests of bench/harness.py: what turns measurements into verdicts."""
+"""Tests of bench/harness: what turns measurements into tables and verdicts."""
 
-import contextlib
-import io
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, "bench")  # A test starts in the workspace's root.
-import harness
+import suites
+from harness import (
+    against,
+    counting,
+    machine,
+    micro,
+    plots,
+    process,
+    report,
+    results,
+    runner,
+)
 
-MORE = harness.Metric("requests/s", "%.0f", True)
-LESS = harness.Metric("latency", "%.0f", False)
+MORE = results.Metric("requests/s", "%.0f", True)
+LESS = results.Metric("latency", "%.1f", False)
+OPTIONS = runner.Options(bin_folder="", quick=False, rounds=3, seconds=1)
 
 
 class VerdictTest(unittest.TestCase):
     def verdict(self, metric, ours, theirs):
-        return harness.verdict(metric, harness.Samples(ours), harness.Samples(theirs))
+        return results.verdict(metric, results.Samples(ours), results.Samples(theirs))
 
     def test_follows_the_metric_direction(self):
         self.assertEqual(self.verdict(MORE, [120, 121], [100, 101]), "better")
@@ -35,45 +46,255 @@ class VerdictTest(unittest.TestCase):
 
 class SamplesTest(unittest.TestCase):
     def test_spread_is_a_share_of_the_median(self):
-        self.assertAlmostEqual(harness.Samples([90, 100, 120]).spread(), 0.3)
-        self.assertEqual(harness.Samples([0, 0]).spread(), 0)
+        self.assertAlmostEqual(results.Samples([90, 100, 120]).spread(), 0.3)
+        self.assertEqual(results.Samples([0, 0]).spread(), 0)
+
+    def test_a_wide_spread_is_over_a_tenth(self):
+        self.assertFalse(results.Samples([95, 100, 105]).wide())
+        self.assertTrue(results.Samples([94, 100, 105]).wide())
 
 
-class TableTest(unittest.TestCase):
-    def test_prints_losses_like_wins_and_marks_wide_spreads(self):
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            harness.print_comparison(
-                [MORE, LESS],
-                ["ours", "theirs"],
-                {
-                    "requests/s": harness.Samples([50, 51, 52]),
-                    "latency": harness.Samples([5, 5, 5]),
-                },
-                {
-                    "requests/s": harness.Samples([90, 100, 110]),
-                    "latency": harness.Samples([10, 10, 10]),
-                },
-            )
-        lines = [line.split() for line in output.getvalue().splitlines()]
-        self.assertEqual(lines[0], ["ours", "theirs", "ratio"])
-        self.assertEqual(lines[1], ["requests/s", "51", "100!", "0.51", "worse"])
-        self.assertEqual(lines[2], ["latency", "5", "10", "0.50", "better"])
+class FakeCase(runner.Case):
+    """Subject "a" measures 1, 2, 3; "b" fails; "c" is not on this machine."""
+
+    def __init__(self):
+        super().__init__("case", [Named("a"), Named("b"), Named("c")])
+        self.calls = []
+
+    def measure(self, subject):
+        self.calls.append(subject.name)
+        if subject.name == "b":
+            raise ValueError("broken")
+        if subject.name == "c":
+            raise process.Unavailable("no io_uring")
+        return {MORE.name: self.calls.count("a"), "remarks": ["was hot"]}
+
+    def count(self, subject):
+        return {LESS.name: 7}
 
 
-class StraceReportTest(unittest.TestCase):
-    def total_of(self, text):
+class Named:
+    def __init__(self, name):
+        self.name = name
+
+
+class RunnerTest(unittest.TestCase):
+    def setUp(self):
+        self.case = FakeCase()
+        suite = runner.Suite("s", "S", "text", [MORE, LESS], lambda _: [self.case])
+        with open(os.devnull, "w") as nowhere:
+            kept, sys.stdout = sys.stdout, nowhere
+            try:
+                self.results, self.failures = runner.run_suite(suite, OPTIONS)
+            finally:
+                sys.stdout = kept
+
+    def test_measures_in_turn_and_counts_once(self):
+        self.assertEqual(self.case.calls, ["a", "b", "c", "a", "a"])
+        self.assertEqual(self.results[0].samples[MORE.name].values, [1, 2, 3])
+        self.assertEqual(self.results[0].samples[LESS.name].values, [7])
+
+    def test_a_failure_is_told_and_loses_nothing_else(self):
+        self.assertEqual(self.failures, ["s, case, b: broken"])
+        self.assertEqual(self.results[1].samples, {})
+        self.assertEqual(self.results[1].remarks, ["FAILED: s, case, b: broken"])
+
+    def test_what_cannot_run_here_is_no_failure(self):
+        self.assertEqual(self.results[2].remarks, ["c: no io_uring"])
+
+    def test_a_remark_is_made_once(self):
+        self.assertEqual(self.results[0].remarks, ["was hot"])
+
+
+class JsonLinesTest(unittest.TestCase):
+    def test_come_back_as_they_were(self):
+        result = results.Result("c", "s", [{"x": 1.5}, {"x": 2, "y": None}], ["hot"])
         with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "report")
-            with open(path, "w") as report:
-                report.write(text)
-            return harness.total_of(path)
+            path = os.path.join(folder, "x.jsonl")
+            results.write_json_lines(path, {"kernel": "Linux"}, "loop", [result])
+            head, (read,) = results.read_json_lines(path)
+        self.assertEqual(head, {"suite": "loop", "kernel": "Linux"})
+        self.assertEqual(read.to_json(), result.to_json())
+        self.assertEqual(read.samples["x"].values, [1.5, 2])
+        self.assertNotIn("y", read.samples)
 
-    def test_finds_the_total_once_the_report_is_written(self):
-        self.assertIsNone(self.total_of(""))
-        self.assertIsNone(self.total_of("    calls syscall\n      120 read\n"))
-        report = "      120 read\n        3 write\n--------- ----\n      123 total\n"
-        self.assertEqual(self.total_of(report), 123)
+
+def section(found, metrics=(MORE, LESS)):
+    suite = runner.Suite("s", "Title", "What it is.", list(metrics), None)
+    run = {
+        "machine": "2 CPUs",
+        "kernel": "Linux 6",
+        "rounds": "3 rounds",
+        "commit": "abc",
+        "date": "2026-11-21",
+    }
+    return report.Section(suite, run, found)
+
+
+class SectionTest(unittest.TestCase):
+    def result(self, subject, values, case="one", **options):
+        return results.Result(case, subject, [{MORE.name: v} for v in values], **options)
+
+    def test_has_a_row_a_case_and_a_column_a_subject(self):
+        text = section(
+            [
+                self.result("Percore", [100]),
+                self.result("libevent", [50]),
+                self.result("Percore", [10], "two"),
+                self.result("libevent", [20], "two"),
+            ]
+        ).markdown()
+        self.assertIn("| one |     100 | 50 (2.00) |", text)
+        self.assertIn("| two |      10 | 20 (0.50) |", text)
+        self.assertIn("better in 1, even in 0, worse in 1.", text)
+        self.assertIn("commit abc", text)
+
+    def test_marks_a_wide_spread(self):
+        text = section([self.result("Percore", [80, 90, 100])]).markdown()
+        self.assertIn("90!", text)
+
+    def test_leaves_out_what_nobody_measured(self):
+        text = section([self.result("Percore", [1]), self.result("x", [])]).markdown()
+        self.assertNotIn(LESS.name, text)
+        self.assertNotIn("| x", text)
+
+    def test_shows_remarks(self):
+        text = section([self.result("Percore", [1], remarks=["was hot"])]).markdown()
+        self.assertIn("* was hot", text)
+
+    def test_names_losses_against_peers_but_not_against_limits(self):
+        found = [
+            self.result("Percore", [100]),
+            self.result("libevent", [200]),
+            self.result("limit: epoll", [300]),
+        ]
+        self.assertEqual(
+            section(found).losses(),
+            ["Title, one: requests/s of Percore is 0.50 times that of libevent"],
+        )
+
+
+class PageTest(unittest.TestCase):
+    def test_a_section_replaces_itself_and_nothing_else(self):
+        page = "Intro.\n"
+        page = report.replace_section(page, "a", "first \\1\n")
+        page = report.replace_section(page, "b", "second\n")
+        page = report.replace_section(page, "a", "third\n")
+        self.assertEqual(
+            page,
+            "Intro.\n\n<!-- begin: a -->\nthird\n<!-- end: a -->\n\n"
+            "<!-- begin: b -->\nsecond\n<!-- end: b -->\n",
+        )
+
+
+class CountingTest(unittest.TestCase):
+    def test_the_fixed_cost_cancels_out(self):
+        self.assertEqual(
+            counting.per_request(lambda n: (1000 + 3 * n, n), few=10, many=50), 3
+        )
+
+    def test_reads_what_perf_writes(self):
+        report_text = "# started\n\n143,,raw_syscalls:sys_enter,123,100.00,,\n"
+        self.assertEqual(counting.perf_total(report_text), 143)
+        self.assertIsNone(
+            counting.perf_total("<not supported>,,raw_syscalls:sys_enter,0,100.00,,")
+        )
+
+    def test_reads_what_strace_writes(self):
+        self.assertEqual(counting.strace_total("9 read\n------\n12 total\n"), 12)
+        self.assertIsNone(counting.strace_total("9 read\n"))
+
+    def test_reads_what_callgrind_writes(self):
+        self.assertEqual(counting.callgrind_total("events: Ir\nsummary: 77\n"), 77)
+        self.assertIsNone(counting.callgrind_total(""))
+
+
+class MicroTest(unittest.TestCase):
+    def test_a_name_says_what_is_measured_and_not_how(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "program")
+            with open(path, "w") as script:
+                script.write("#!/bin/sh\necho pipe/100\n")
+                script.write("echo stream/process_time/real_time\n")
+            os.chmod(path, 0o755)
+            self.assertEqual(
+                micro.list_cases(micro.Program("x", path)), ["pipe/100", "stream"]
+            )
+
+
+class PlotTest(unittest.TestCase):
+    def test_latency_spreads_out_the_rare(self):
+        result = results.Result("c", "it's", [{"p50": 10, "p99": 40}])
+        plot = plots.latency_plot("n", "T", [result], {50: "p50", 99: "p99"})
+        self.assertTrue(plot.has_lines())
+        script = plot.script()
+        self.assertIn("2 10\n100 40\n", script)
+        self.assertIn("set xtics ('50%' 2, '99%' 100)", script)
+        self.assertIn("title 'it''s'", script)
+
+    def test_a_single_point_is_no_line(self):
+        self.assertFalse(plots.Plot("n", "T", "x", "y", {"a": [(1, 2)]}).has_lines())
+
+
+class ProcessTest(unittest.TestCase):
+    def test_says_what_a_program_said_that_would_not_start(self):
+        with process.output_file() as log:
+            started = process.start_pinned(
+                ["sh", "-c", "echo no such flag; exit 2"],
+                os.sched_getaffinity(0),
+                stdout=log,
+            )
+            with self.assertRaisesRegex(RuntimeError, "no such flag"):
+                process.wait_until(lambda: False, started, log.name)
+
+    def test_exit_status_3_is_a_lack_of_the_machine(self):
+        with process.output_file() as log:
+            started = process.start_pinned(
+                ["sh", "-c", "exit 3"], os.sched_getaffinity(0)
+            )
+            with self.assertRaises(process.Unavailable):
+                process.wait_until(lambda: False, started, log.name)
+
+    def test_measures_a_process_that_runs(self):
+        sleeper = subprocess.Popen(["sleep", "60"])
+        with process.stopping(sleeper):
+            self.assertGreater(process.resident_bytes(sleeper.pid), 0)
+            self.assertGreater(process.peak_memory_bytes(sleeper.pid), 0)
+            self.assertGreaterEqual(process.cpu_seconds(sleeper.pid), 0)
+        self.assertIsNotNone(sleeper.returncode)
+
+
+class MachineTest(unittest.TestCase):
+    def test_splits_the_cpus_when_there_are_enough(self):
+        count = machine.cpu_count()
+        few = machine.split_cpus(count)
+        self.assertTrue(few.shared)
+        self.assertEqual(few.server, few.load)
+        if count > 1:
+            apart = machine.split_cpus(1)
+            self.assertFalse(apart.shared)
+            self.assertFalse(set(apart.server) & set(apart.load))
+
+    def test_describes_itself(self):
+        self.assertLessEqual(
+            {"machine", "kernel", "system", "commit", "versions"},
+            set(machine.describe()),
+        )
+
+
+class AgainstTest(unittest.TestCase):
+    def test_flags_what_became_dearer(self):
+        self.assertEqual(against.judge(0.03), "REGRESSION")
+        self.assertEqual(against.judge(0.01), "")
+        self.assertEqual(against.judge(-0.03), "better")
+
+
+class SuitesTest(unittest.TestCase):
+    def test_each_has_a_name_of_its_own_and_something_to_show(self):
+        names = [suite.name for suite in suites.ALL]
+        self.assertEqual(len(names), len(set(names)))
+        for suite in suites.ALL:
+            self.assertTrue(suite.text and suite.metrics, suite.name)
 
 
 if __name__ == "__main__":

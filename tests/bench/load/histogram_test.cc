@@ -85,5 +85,19 @@ TEST(HistogramTest, MergesWhatAnotherRecorded) {
   EXPECT_EQ(one.ValueAtPercentile(50), 20);
 }
 
+TEST(HistogramTest, KnowsTheMeanExactly) {
+  Histogram histogram;
+  EXPECT_EQ(histogram.mean(), 0);
+  histogram.Record(1000);
+  histogram.Record(2001);
+  EXPECT_EQ(histogram.mean(), 1500.5);
+  Histogram other;
+  other.Record(2999);
+  histogram.Merge(other);
+  EXPECT_EQ(histogram.mean(), 2000);
+  histogram.Clear();
+  EXPECT_EQ(histogram.mean(), 0);
+}
+
 }  // namespace
 }  // namespace percore::bench

@@ -1,4 +1,4 @@
-#include "percore/bench/load/workload.h"
+#include "percore/bench/load/memcached_payload.h"
 
 #include <algorithm>
 #include <array>
@@ -18,6 +18,9 @@ constexpr std::string_view kServerError = "SERVER_ERROR ";
 
 constexpr size_t kKeySize = 12;
 
+// A SERVER_ERROR that does not end is no answer.
+constexpr size_t kMaxErrorSize = 4096;
+
 // "key:" and eight digits.
 std::array<char, kKeySize> KeyName(uint32_t key) {
   std::array<char, kKeySize> name = {'k', 'e', 'y', ':'};
@@ -25,12 +28,6 @@ std::array<char, kKeySize> KeyName(uint32_t key) {
     name[i] = static_cast<char>('0' + key % 10);
   }
   return name;
-}
-
-// `received` is `expected`, as far as both go.
-bool Agree(std::string_view received, std::string_view expected) {
-  const size_t size = std::min(received.size(), expected.size());
-  return received.substr(0, size) == expected.substr(0, size);
 }
 
 Reply ParseFixed(std::string_view received, std::string_view expected,
@@ -42,52 +39,73 @@ Reply ParseFixed(std::string_view received, std::string_view expected,
 
 }  // namespace
 
-Workload::Workload(size_t value_size)
-    : value_size_(value_size),
-      set_tail_(absl::StrCat(" 0 0 ", value_size, "\r\n")),
-      hit_tail_(absl::StrCat(" 0 ", value_size, "\r\n")),
-      value_tail_(value_size - std::min(value_size, kKeySize), 'x') {
+MemcachedPayload::MemcachedPayload(const Options& options)
+    : options_(options),
+      set_tail_(absl::StrCat(" 0 0 ", options.value_size, "\r\n")),
+      hit_tail_(absl::StrCat(" 0 ", options.value_size, "\r\n")),
+      value_tail_(options.value_size - std::min(options.value_size, kKeySize),
+                  'x') {
   value_tail_.append(kLineEnd);
   hit_size_ = kValue.size() + kKeySize + hit_tail_.size() +
-              std::min(value_size_, kKeySize) + value_tail_.size() +
+              std::min(options.value_size, kKeySize) + value_tail_.size() +
               kEnd.size();
+  max_reply_size_ = std::max(hit_size_, kMaxErrorSize);
 }
 
-void Workload::AppendRequest(Request request, std::string* out) const {
-  const std::array<char, kKeySize> name = KeyName(request.key);
+RequestId MemcachedPayload::Next(uint64_t random,
+                                 const Place& /*place*/) const {
+  // One draw for both: the upper half says what, the lower half which key.
+  const double share = static_cast<double>(random >> 32) / 4294967296.0;
+  const auto key =
+      static_cast<uint32_t>(((random & 0xffffffff) * options_.keys) >> 32);
+  return share < options_.set_ratio ? Set(key) : Get(key);
+}
+
+void MemcachedPayload::AppendRequest(RequestId request,
+                                     std::string* out) const {
+  const std::array<char, kKeySize> name =
+      KeyName(static_cast<uint32_t>(request));
   const std::string_view key(name.data(), name.size());
-  if (request.kind == Request::Kind::kGet) {
+  if ((request & kSetBit) == 0) {
     out->append(kGet).append(key).append(kLineEnd);
     return;
   }
   out->append(kSet).append(key).append(set_tail_);
-  out->append(key.substr(0, value_size_)).append(value_tail_);
+  out->append(key.substr(0, options_.value_size)).append(value_tail_);
 }
 
-Reply Workload::ParseReply(std::string_view received, Request request) const {
+Reply MemcachedPayload::ParseReply(std::string_view received,
+                                   RequestId request) const {
   if (received.empty()) return {Reply::Kind::kIncomplete, 0};
   if (received[0] == 'S' && Agree(received, kServerError)) {
     const size_t end = received.find('\n');
-    if (end == std::string_view::npos) return {Reply::Kind::kIncomplete, 0};
+    if (end == std::string_view::npos) {
+      return {received.size() < kMaxErrorSize ? Reply::Kind::kIncomplete
+                                              : Reply::Kind::kWrong,
+              0};
+    }
     return {Reply::Kind::kServerError, end + 1};
   }
-  if (request.kind == Request::Kind::kSet) {
-    return ParseFixed(received, kStored, Reply::Kind::kStored);
+  if ((request & kSetBit) != 0) {
+    return ParseFixed(received, kStored, Reply::Kind::kAnswered);
   }
   if (received[0] == 'E') {
     return ParseFixed(received, kEnd, Reply::Kind::kMiss);
   }
-  if (!IsPrefixOfHit(received, request.key)) return {Reply::Kind::kWrong, 0};
+  if (!IsPrefixOfHit(received, static_cast<uint32_t>(request)))
+    return {Reply::Kind::kWrong, 0};
   if (received.size() < hit_size_) return {Reply::Kind::kIncomplete, 0};
   return {Reply::Kind::kHit, hit_size_};
 }
 
-bool Workload::IsPrefixOfHit(std::string_view received, uint32_t key) const {
+bool MemcachedPayload::IsPrefixOfHit(std::string_view received,
+                                     uint32_t key) const {
   const std::array<char, kKeySize> name = KeyName(key);
   const std::string_view key_name(name.data(), name.size());
   for (std::string_view expected :
        {kValue, key_name, std::string_view(hit_tail_),
-        key_name.substr(0, value_size_), std::string_view(value_tail_), kEnd}) {
+        key_name.substr(0, options_.value_size), std::string_view(value_tail_),
+        kEnd}) {
     if (!Agree(received, expected)) return false;
     received.remove_prefix(std::min(received.size(), expected.size()));
   }

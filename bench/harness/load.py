@@ -5,9 +5,6 @@ import os
 
 from harness import process
 
-# A load thread that is busier than this may be what limits the result.
-SATURATED = 0.9
-
 # Percentiles, and the names of their metrics.
 LATENCIES = {
     50: "p50 us",

@@ -44,7 +44,11 @@ class Plot:
         if self.log_y:
             lines.append("set logscale y")
         if self.ticks:
-            places = ("%s %g" % (_quoted(at), x) for x, at in self.ticks.items())
+            # gnuplot takes the text for a format.
+            places = (
+                "%s %g" % (_quoted(at.replace("%", "%%")), x)
+                for x, at in self.ticks.items()
+            )
             lines.append("set xtics (%s)" % ", ".join(places))
         curves = []
         for index, (label, points) in enumerate(self.series.items()):

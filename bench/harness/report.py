@@ -3,10 +3,15 @@
 import os
 import re
 
-from harness.results import WIDE_SPREAD, WORTH_NAMING, ratio, verdict
+from harness.results import WIDE_SPREAD, ratio, verdict
 
 # Servers that stand for what the machine can do at all; see bench/limits.
 LIMIT = "limit: "
+
+# The metric that says how much of its CPU the load generator used; above this it
+# may be what limits the result.
+LOAD_SHARE = "load's share of its CPU"
+SATURATED = 0.9
 
 LEGEND = (
     "In brackets: Percore's value divided by the other's. `!`: the rounds differ by"
@@ -125,13 +130,27 @@ class Section:
 
     def _remarks(self):
         said = ["* " + remark for each in self._results for remark in each.remarks]
+        said += self._saturated()
         return ["\n".join(_unique(said))] if said else []
 
-
-EVEN = (
-    "\"even\": less than %d%% apart, or rounds that contradict each other."
-    % (100 * WORTH_NAMING)
-)
+    def _saturated(self):
+        """Where the load generator may have been the limit; one remark."""
+        by_case = {}
+        for each in self._results:
+            share = each.samples.get(LOAD_SHARE)
+            if share is not None:
+                by_case.setdefault(each.case, {})[each.subject] = share.median
+        places = []
+        for case, shares in by_case.items():
+            busy = [name for name, share in shares.items() if share > SATURATED]
+            if busy:
+                who = "all" if len(busy) == len(shares) else ", ".join(busy)
+                places.append("%s (%s)" % (case, who))
+        return [
+            "* The load generator used over %d%% of its CPU, and may be the limit of"
+            " requests/s and latency: compare CPU time. %s."
+            % (100 * SATURATED, "; ".join(places))
+        ] * bool(places)
 
 
 def _markdown(lines):

@@ -18,6 +18,8 @@ constexpr std::string_view kServerError = "SERVER_ERROR ";
 
 constexpr size_t kKeySize = 12;
 
+constexpr RequestId kSetBit = MemcachedPayload::Set(0);
+
 // A SERVER_ERROR that does not end is no answer.
 constexpr size_t kMaxErrorSize = 4096;
 
@@ -92,8 +94,9 @@ Reply MemcachedPayload::ParseReply(std::string_view received,
   if (received[0] == 'E') {
     return ParseFixed(received, kEnd, Reply::Kind::kMiss);
   }
-  if (!IsPrefixOfHit(received, static_cast<uint32_t>(request)))
+  if (!IsPrefixOfHit(received, static_cast<uint32_t>(request))) {
     return {Reply::Kind::kWrong, 0};
+  }
   if (received.size() < hit_size_) return {Reply::Kind::kIncomplete, 0};
   return {Reply::Kind::kHit, hit_size_};
 }

@@ -27,8 +27,10 @@ class MemcachedPayload final : public Payload {
 
   explicit MemcachedPayload(const Options& options);
 
-  static RequestId Get(uint32_t key) { return key; }
-  static RequestId Set(uint32_t key) { return kSetBit | key; }
+  static constexpr RequestId Get(uint32_t key) { return key; }
+  static constexpr RequestId Set(uint32_t key) {
+    return RequestId{1} << 32 | key;
+  }
 
   RequestId Next(uint64_t random, const Place& place) const override;
   uint32_t preload_count() const override { return options_.keys; }
@@ -38,8 +40,6 @@ class MemcachedPayload final : public Payload {
   size_t max_reply_size() const override { return max_reply_size_; }
 
  private:
-  static constexpr RequestId kSetBit = RequestId{1} << 32;
-
   bool IsPrefixOfHit(std::string_view received, uint32_t key) const;
 
   const Options options_;

@@ -12,6 +12,10 @@ DEPTHS = (1, 16)
 # Enough to see whether something has broken.
 QUICK = {(64, 64, 1), (64, 64, 16), (64, 1000, 1), (16384, 64, 1)}
 
+# So many bytes go round in a second, about: where more than that is in flight,
+# the first answers come late.
+BYTES_PER_SECOND = 0.7e9
+
 # Counting system calls is done once, and takes as long as a round.
 COUNTED_CONNECTIONS = (1, 64, 1000)
 
@@ -42,6 +46,7 @@ def cases(options):
                         "depth": depth,
                         "message_size": size,
                     },
+                    settling=size * connections * depth / BYTES_PER_SECOND,
                     count_calls=connections in COUNTED_CONNECTIONS
                     and not (options.quick and connections > 64),
                     # Alone on its connection, so that rounds are alike.

@@ -57,7 +57,7 @@ def run_wrk(server, seconds, cpus):
 
 
 def run_memcslap(server, seconds, cpus):
-    each = max(200, round(1000 * seconds))
+    each = max(100, round(350 * seconds))
     output = run_pinned(
         [
             "memcslap",
@@ -65,11 +65,12 @@ def run_memcslap(server, seconds, cpus):
             "--concurrency=%d" % CONNECTIONS,
             "--execute-number=%d" % each,
             "--test=set",
+            "--tcp-nodelay",
         ],
         cpus,
     )
-    found = re.search(r"Took ([\d.]+) seconds to", output)
-    return CONNECTIONS * each, float(found.group(1))
+    found = re.search(r"Time to set +(\d+) keys .*: +([\d.]+) seconds", output)
+    return int(found.group(1)), float(found.group(2))
 
 
 def run_pinned(command, cpus):
@@ -88,13 +89,13 @@ def cases(options):
         ),
         GeneratorCase(
             options,
-            "memcached, set of 400 B",
+            "memcached, set of 2.5 kB",
             servers.Memcached(),
             {
                 "connections": CONNECTIONS,
                 "depth": 1,
                 "keys": 10000,
-                "value_size": 400,
+                "value_size": 2500,
                 "set_ratio": 1,
             },
             "memcslap",

@@ -162,6 +162,19 @@ class SectionTest(unittest.TestCase):
         text = section([self.result("Percore", [1], remarks=["was hot"])]).markdown()
         self.assertIn("* was hot", text)
 
+    def test_says_once_where_the_load_was_the_limit(self):
+        busy = [{MORE.name: 5, report.LOAD_SHARE: 0.95}]
+        idle = [{MORE.name: 5, report.LOAD_SHARE: 0.5}]
+        text = section(
+            [
+                results.Result("one", "Percore", busy),
+                results.Result("one", "libevent", idle),
+                results.Result("two", "Percore", busy),
+                results.Result("two", "libevent", busy),
+            ]
+        ).markdown()
+        self.assertIn("one (Percore); two (all).", text)
+
     def test_names_losses_against_peers_but_not_against_limits(self):
         found = [
             self.result("Percore", [100]),
@@ -229,7 +242,7 @@ class PlotTest(unittest.TestCase):
         self.assertTrue(plot.has_lines())
         script = plot.script()
         self.assertIn("2 10\n100 40\n", script)
-        self.assertIn("set xtics ('50%' 2, '99%' 100)", script)
+        self.assertIn("set xtics ('50%%' 2, '99%%' 100)", script)
         self.assertIn("title 'it''s'", script)
 
     def test_a_single_point_is_no_line(self):

@@ -77,7 +77,8 @@ TEST(BufferTest, MayBeAppendedToItself) {
   buffer.Append(buffer.Front());
   EXPECT_EQ(buffer.ToString(), Text(300) + Text(300));
   buffer.Prepend(buffer.Front());
-  buffer.Append(std::move(buffer));
+  Buffer& same = buffer;
+  buffer.Append(std::move(same));
   EXPECT_EQ(buffer.MoveFrom(buffer, 10), 0u);
   EXPECT_GE(buffer.size(), 900u);
 }
@@ -200,6 +201,7 @@ TEST(BufferTest, IteratesAndPeeksExtents) {
     std::vector<iovec> extents(room);
     extents.resize(buffer.Peek(extents, offset));
     std::vector<std::string_view> views;
+    views.reserve(extents.size());
     for (const iovec& extent : extents) {
       views.emplace_back(static_cast<const char*>(extent.iov_base),
                          extent.iov_len);

@@ -69,10 +69,10 @@ TEST_F(CacheServerAgainstMemcachedTest, AnswersCommandsAlike) {
            "add a 0 0 1\r\n1\r\nadd a 0 0 1\r\n2\r\nget a\r\n",
            "replace a 0 0 1\r\n1\r\nget a\r\n",
            "append a 0 0 1\r\n1\r\nprepend a 0 0 1\r\n1\r\n",
-           "set a 3 0 1\r\nb\r\nappend a 9 9 1\r\nc\r\nprepend a 9 9 "
-           "1\r\na\r\nget a\r\n",
-           "set a 0 0 2\r\n10\r\nincr a 5\r\ndecr a 1\r\ndecr a 100\r\nget "
-           "a\r\n",
+           "set a 3 0 1\r\nb\r\nappend a 9 9 1\r\nc\r\nget a\r\n",
+           "set a 3 0 1\r\nb\r\nprepend a 9 9 1\r\na\r\nget a\r\n",
+           "set a 0 0 2\r\n10\r\nincr a 5\r\ndecr a 1\r\nget a\r\n",
+           "set a 0 0 2\r\n10\r\ndecr a 100\r\nget a\r\n",
            "set a 0 0 3\r\n100\r\ndecr a 1\r\nget a\r\n",
            "set a 0 0 20\r\n18446744073709551615\r\nincr a 1\r\nget a\r\n",
            "set a 0 0 1\r\nx\r\nincr a 1\r\ndecr a 1\r\n",
@@ -84,8 +84,8 @@ TEST_F(CacheServerAgainstMemcachedTest, AnswersCommandsAlike) {
            "cas missing 0 0 1 1\r\nx\r\n",
            "set a 0 0 1 noreply\r\n1\r\nget a\r\n",
            "version\r\nverbosity 1\r\nflush_all\r\nflush_all 0\r\n",
-           "set a 0 0 1\r\n1\r\nflush_all\r\nget a\r\nadd a 0 0 1\r\n2\r\nget "
-           "a\r\n",
+           "set a 0 0 1\r\n1\r\nflush_all\r\nget a\r\n",
+           "set a 0 0 1\r\n1\r\nflush_all\r\nadd a 0 0 1\r\n2\r\n",
            "get a\nset b 0 0 1\n1\r\nget b\n",
            "stats reset\r\n",
        }) {

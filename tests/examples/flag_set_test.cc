@@ -26,6 +26,7 @@ class FlagSetTest : public testing::Test {
   absl::Status Parse(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "program");
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     return flags_.Parse(static_cast<int>(arguments.size()), pointers.data());

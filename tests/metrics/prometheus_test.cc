@@ -97,7 +97,7 @@ class Prometheus {
 
  private:
   static std::string WriteConfiguration(const std::string& target) {
-    const std::string path = testing::TempDir() + "/prometheus.yml";
+    std::string path = testing::TempDir() + "/prometheus.yml";
     std::ofstream(path) << "global:\n"
                            "  scrape_interval: 200ms\n"
                            "  scrape_timeout: 200ms\n"

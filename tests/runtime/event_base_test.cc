@@ -263,6 +263,7 @@ TEST_F(EventBaseTest, AnEventMayAddItselfAgain) {
 TEST_F(EventBaseTest, RunsMoreUrgentEventsFirst) {
   std::vector<int> order;
   std::vector<Function> functions;
+  functions.reserve(3);
   std::vector<std::unique_ptr<Event>> events;
   for (int i = 0; i < 3; ++i) {
     functions.push_back([&order, i](int, EventFlags) { order.push_back(i); });

@@ -48,6 +48,7 @@ TEST(PostQueueTest, KeepsTheOrderOfEachOfManyProducers) {
   PostQueue queue;
   std::vector<int> last(kProducers, -1);
   std::vector<std::thread> producers;
+  producers.reserve(kProducers);
   for (int producer = 0; producer < kProducers; ++producer) {
     producers.emplace_back([&queue, &last, producer] {
       for (int i = 0; i < kEach; ++i) {

@@ -168,7 +168,7 @@ TEST(RuntimeTest, SubmitBringsTheResultBack) {
     if (shard.index() == 0) {
       shard.peer(1).Submit(
           [] { return std::to_string(Shard::Current()->index()); },
-          [&](std::string result) {
+          [&](const std::string& result) {
             EXPECT_EQ(Shard::Current()->index(), 0);
             answer = "shard " + result;
             runtime->RequestStop();

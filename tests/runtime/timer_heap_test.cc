@@ -82,6 +82,7 @@ TEST_F(TimerHeapTest, AgreesWithAnOrderedMap) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
   std::vector<Event*> events;
+  events.reserve(200);
   for (int i = 0; i < 200; ++i) events.push_back(NewEvent());
   std::map<std::pair<int64_t, int>, Event*> model;  // by deadline and order
   std::map<Event*, std::pair<int64_t, int>> keys;

@@ -16,8 +16,6 @@
 #include <thread>
 #include <utility>
 
-extern char** environ;
-
 namespace percore {
 namespace {
 
@@ -62,6 +60,7 @@ Subprocess::Subprocess(std::vector<std::string> command, std::string_view input)
   Pipe errors = MakePipe();
   const UniqueFd stdin_file = MakeInput(input);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (std::string& argument : command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
 

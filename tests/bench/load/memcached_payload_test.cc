@@ -9,8 +9,8 @@
 namespace percore::bench {
 namespace {
 
-const RequestId kGet7 = MemcachedPayload::Get(7);
-const RequestId kSet7 = MemcachedPayload::Set(7);
+constexpr RequestId kGet7 = MemcachedPayload::Get(7);
+constexpr RequestId kSet7 = MemcachedPayload::Set(7);
 
 MemcachedPayload::Options WithValues(size_t size) {
   return {.keys = 100, .set_ratio = 0.25, .value_size = size};

@@ -387,6 +387,7 @@ TEST_P(CacheServiceTest, AStopUnderLoadLosesNoAnswer) {
   constexpr int kClients = 4;
   std::vector<int> stored(kClients, 0);
   std::vector<std::thread> clients;
+  clients.reserve(kClients);
   std::atomic<int> ready{0};
   for (int i = 0; i < kClients; ++i) {
     clients.emplace_back([&, i] {

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness.process import wait_until
+from harness.process import read_text, run, wait_until
 
 
 def per_request(count, few, many):
@@ -73,7 +73,7 @@ def _perf_count(server, load):
             made = load()
             perf.stdin.close()
             perf.wait()
-        return perf_total(report.read()), made
+        return perf_total(read_text(report.name)), made
 
 
 def perf_total(report):
@@ -93,7 +93,7 @@ def _strace_count(start, load):
         with start(wrapper) as server:
             made = load(server)
         # strace writes it when the server has ended.
-        return wait_until(lambda: strace_total(read(report.name))), made
+        return wait_until(lambda: strace_total(read_text(report.name))), made
 
 
 def strace_total(report):
@@ -125,18 +125,12 @@ def callgrind_total(report):
     return int(found.group(1)) if found else None
 
 
-def instructions_of_command(command, **options):
+def instructions_of_command(command, cpus=None):
     """Runs a command to its end; returns its instructions."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        subprocess.run(
-            [*callgrind(out), *command],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **options
-        )
-        return callgrind_total(read(out))
+        run([*callgrind(out), *command], cpus)
+        return callgrind_total(read_text(out))
 
 
 def instructions_per_request(start, load, few, many):
@@ -149,11 +143,6 @@ def instructions_per_request(start, load, few, many):
             out = os.path.join(folder, "out")
             with start(callgrind(out)) as server:
                 made = load(server, requests)
-            return callgrind_total(read(out)), made
+            return callgrind_total(read_text(out)), made
 
     return per_request(count, few, many)
-
-
-def read(path):
-    with open(path) as text:
-        return text.read()

@@ -63,14 +63,14 @@ class MicroCase(Case):
 
         def count(iterations):
             command = [*self._command(program), "--iterations=%d" % iterations]
-            counted = counting.instructions_of_command(command)
+            counted = counting.instructions_of_command(command, self._cpus)
             return counted, iterations * operations
 
         return counting.per_request(count, *self._iterations)
 
     def _run(self, program, flag):
         output = process.run(
-            [*self._command(program), "--benchmark_format=json", flag]
+            [*self._command(program), "--benchmark_format=json", flag], self._cpus
         )
         (result,) = json.loads(output)["benchmarks"]
         if result.get("error_occurred"):
@@ -78,12 +78,7 @@ class MicroCase(Case):
         return result
 
     def _command(self, program):
-        pinned = ["taskset", "--cpu-list", ",".join(map(str, self._cpus))]
-        return [
-            *pinned,
-            program.path,
-            "--benchmark_filter=^%s%s" % (self.name, _SUFFIX),
-        ]
+        return [program.path, "--benchmark_filter=^%s%s" % (self.name, _SUFFIX)]
 
 
 _UNITS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}

@@ -15,9 +15,15 @@ class Unavailable(Exception):
     """What should be measured cannot run on this machine; says why."""
 
 
-def run(command, **options):
+def run(command, cpus=None, timeout=None):
     """Runs a command to its end, and returns what it printed."""
-    done = subprocess.run(command, capture_output=True, text=True, **options)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        preexec_fn=_pin_to(cpus) if cpus else None,
+    )
     if done.returncode != 0:
         words = " ".join(map(str, command))
         raise RuntimeError("%s: %s" % (words, done.stderr.strip() or done.returncode))
@@ -25,9 +31,11 @@ def run(command, **options):
 
 
 def start_pinned(command, cpus, **options):
-    return subprocess.Popen(
-        command, preexec_fn=lambda: os.sched_setaffinity(0, cpus), **options
-    )
+    return subprocess.Popen(command, preexec_fn=_pin_to(cpus), **options)
+
+
+def _pin_to(cpus):
+    return lambda: os.sched_setaffinity(0, cpus)
 
 
 @contextlib.contextmanager

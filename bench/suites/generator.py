@@ -1,6 +1,5 @@
 """bench/load beside other load generators, on the same servers."""
 
-import os
 import re
 
 from harness import machine, process, server_case, servers
@@ -41,7 +40,7 @@ class Named:
 
 
 def run_wrk(server, seconds, cpus):
-    output = run_pinned(
+    output = process.run(
         [
             "wrk",
             "--threads=1",
@@ -58,7 +57,7 @@ def run_wrk(server, seconds, cpus):
 
 def run_memcslap(server, seconds, cpus):
     each = max(100, round(350 * seconds))
-    output = run_pinned(
+    output = process.run(
         [
             "memcslap",
             "--servers=" + server.host_port,
@@ -71,10 +70,6 @@ def run_memcslap(server, seconds, cpus):
     )
     found = re.search(r"Time to set +(\d+) keys .*: +([\d.]+) seconds", output)
     return int(found.group(1)), float(found.group(2))
-
-
-def run_pinned(command, cpus):
-    return process.run(command, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
 
 
 def cases(options):

@@ -40,8 +40,8 @@ def compare(root, bin_folder, commit):
     other_bin_folder = build(root, identity)
     print("instructions by operation or request, here and in %s:" % identity[:12])
     regressions = 0
-    other_counters = counters(other_bin_folder)
-    for name, count in sorted(counters(bin_folder).items()):
+    other_counters = counters(other_bin_folder, bin_folder)
+    for name, count in sorted(counters(bin_folder, bin_folder).items()):
         here = count()
         other_count = other_counters.get(name)
         if other_count is None:
@@ -124,9 +124,9 @@ def overlay(source, target):
         shutil.copyfile(source, target)
 
 
-def counters(bin_folder):
+def counters(bin_folder, load_bin_folder):
     """What can be counted there: functions by the names of their cases."""
-    options = Options(bin_folder, quick=False, rounds=1, seconds=1)
+    options = Options(load_bin_folder, quick=False, rounds=1, seconds=1)
     found = {}
     for suite, (folder, program_name) in MICRO.items():
         (program,) = micro.programs(bin_folder, folder, {"": program_name})

@@ -3,6 +3,7 @@
 import os
 import re
 
+from harness import machine
 from harness.results import WIDE_SPREAD, ratio, verdict
 
 # Servers that stand for what the machine can do at all; see bench/limits.
@@ -59,7 +60,7 @@ class Section:
 
     def _origin(self):
         run = self._run
-        return "%s, %s; %s; commit %s, %s. %s" % (
+        text = "%s, %s; %s; commit %s, %s. %s" % (
             run["machine"],
             run["kernel"],
             run["rounds"],
@@ -67,6 +68,12 @@ class Section:
             run["date"],
             LEGEND,
         )
+        if run["busy"] > machine.BUSY:
+            text += (
+                " **Something else used %d%% of the machine: trust none of it.**"
+                % (100 * run["busy"])
+            )
+        return text
 
     def _table(self, metric):
         rows = []

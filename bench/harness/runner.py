@@ -38,9 +38,10 @@ class Suite:
     plots: Callable = lambda results: []
     # Given the results; a list of what is not as it must be.
     check: Callable = lambda results: []
-    # The length of one measurement.
-    seconds: float = 1
+    # The length of one measurement, and how often each is made.
+    seconds: float = 0.6
     quick_seconds: float = 0.2
+    rounds: int = 5
 
 
 class Case:

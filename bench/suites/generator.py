@@ -110,4 +110,7 @@ SUITE = Suite(
     ),
     metrics=[server_case.CPU_PER_REQUEST, server_case.REQUESTS_PER_SECOND],
     cases=cases,
+    # wrk counts in whole seconds.
+    seconds=1,
+    quick_seconds=1,
 )

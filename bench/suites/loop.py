@@ -30,9 +30,10 @@ SUITE = Suite(
         "`pipe/N`: a byte goes round N socket pairs, ten at a time. `cascade/N`: one"
         " byte, from pair to pair, so that every event needs a round of its own."
         " `timer_add_delete/N`, `timer_rearm/N`: with N timers pending."
-        " `idle_timeout/N`: the same, where all have one delay (libevent's common"
-        " timeouts). `timer_fire/N`: N timers set and run out. `deferred/N`: N callbacks to run"
-        " as soon as possible. One operation is one event, timer or callback."
+        " `idle_timeout/N`: re-arming where all have one delay (libevent's common"
+        " timeouts). `timer_fire/N`: N timers set and run out. `deferred/N`: N"
+        " callbacks to run as soon as possible. One operation is one event, timer or"
+        " callback."
     ),
     metrics=[micro.CPU_TIME, micro.INSTRUCTIONS],
     cases=cases,

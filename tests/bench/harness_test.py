@@ -119,7 +119,7 @@ class JsonLinesTest(unittest.TestCase):
         self.assertNotIn("y", read.samples)
 
 
-def section(found, metrics=(MORE, LESS)):
+def section(found, metrics=(MORE, LESS), busy=0):
     suite = runner.Suite("s", "Title", "What it is.", list(metrics), None)
     run = {
         "machine": "2 CPUs",
@@ -127,6 +127,7 @@ def section(found, metrics=(MORE, LESS)):
         "rounds": "3 rounds",
         "commit": "abc",
         "date": "2026-11-21",
+        "busy": busy,
     }
     return report.Section(suite, run, found)
 
@@ -157,6 +158,11 @@ class SectionTest(unittest.TestCase):
         text = section([self.result("Percore", [1]), self.result("x", [])]).markdown()
         self.assertNotIn(LESS.name, text)
         self.assertNotIn("| x", text)
+
+    def test_says_when_the_machine_was_not_its_own(self):
+        found = [self.result("Percore", [1])]
+        self.assertNotIn("trust", section(found, busy=0.01).markdown())
+        self.assertIn("used 30% of the machine", section(found, busy=0.3).markdown())
 
     def test_shows_remarks(self):
         text = section([self.result("Percore", [1], remarks=["was hot"])]).markdown()
@@ -300,6 +306,21 @@ class AgainstTest(unittest.TestCase):
         self.assertEqual(against.judge(0.03), "REGRESSION")
         self.assertEqual(against.judge(0.01), "")
         self.assertEqual(against.judge(-0.03), "better")
+
+
+class RunTest(unittest.TestCase):
+    def complaint(self, *arguments):
+        done = subprocess.run(
+            ["bench/run", "--bin_folder=nowhere", *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
+
+    def test_refuses_what_it_does_not_know(self):
+        self.assertIn("no suite is called nothing", self.complaint("nothing"))
+        self.assertIn("must be more than 0", self.complaint("--rounds=-1"))
 
 
 class SuitesTest(unittest.TestCase):

@@ -152,6 +152,7 @@ TEST_P(EchoTest, EndsAConnectionThatNeverSentAnything) {
 
 TEST_P(EchoTest, GivesEachOfAHundredClientsItsOwnBytes) {
   std::vector<BlockingClient> clients;
+  clients.reserve(100);
   for (int i = 0; i < 100; ++i) clients.push_back(Connect());
   for (int round = 0; round < 3; ++round) {
     for (uint32_t i = 0; i < clients.size(); ++i) {
@@ -208,6 +209,7 @@ TEST_P(EchoTest, ServesAgainAfterItWasOutOfDescriptors) {
   Start({"prlimit", "--nofile=40"});
   // More than it can have; those it accepted are in here.
   std::vector<std::unique_ptr<BlockingClient>> clients;
+  clients.reserve(60);
   for (int i = 0; i < 60; ++i) {
     clients.push_back(std::make_unique<BlockingClient>(Connect()));
   }

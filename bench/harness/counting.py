@@ -14,10 +14,13 @@ from harness.process import read_text, run, wait_until
 
 
 def per_request(count, few, many):
-    """`count(requests)` gives (what was counted, requests that were made)."""
+    """`count(requests)` gives (what was counted, requests that were made).
+
+    What hardly grows with the requests may come out below zero by chance.
+    """
     few_counted, few_made = count(few)
     many_counted, many_made = count(many)
-    return (many_counted - few_counted) / (many_made - few_made)
+    return max(0.0, (many_counted - few_counted) / (many_made - few_made))
 
 
 # --- System calls ------------------------------------------------------------

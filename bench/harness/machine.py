@@ -10,6 +10,9 @@ import time
 # A machine that others use more than this gives no numbers to trust.
 BUSY = 0.05
 
+# Of TCP's memory, in the kernel's pages: 40 MiB.
+MOST_TCP_PAGES = 10000
+
 # Debian's packages whose versions belong to a result.
 PACKAGES = (
     "g++",
@@ -63,6 +66,30 @@ def busy_share(seconds=0.5):
     total_after, idle_after = read()
     passed = total_after - total_before
     return 1 - (idle_after - idle_before) / passed if passed else 0.0
+
+
+def wait_for_quiet_network(patience_seconds=60):
+    """Until the connections of what came before are gone from the kernel.
+
+    Thousands of closed sockets with unsent bytes hold its TCP memory for a while,
+    and make every connection slow that comes after them.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        with open("/proc/net/sockstat") as text:
+            if network_is_quiet(text.read()):
+                return
+        time.sleep(0.05)
+
+
+def network_is_quiet(sockstat):
+    """By /proc/net/sockstat: few sockets without an owner, and little memory."""
+    for line in sockstat.splitlines():
+        if line.startswith("TCP: "):
+            words = line.split()[1:]
+            counts = dict(zip(words[::2], map(int, words[1::2])))
+            return counts["orphan"] < 100 and counts["mem"] < MOST_TCP_PAGES
+    return True
 
 
 def raise_descriptor_limit():

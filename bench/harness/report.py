@@ -103,7 +103,7 @@ class Section:
             return ""
         text = metric.format % samples.median + ("!" if samples.wide() else "")
         ours = self._ours(metric, case)
-        if ours is not None and subject != self._subjects[0]:
+        if ours is not None and subject != self._subjects[0] and samples.median:
             text += " (%.2f)" % ratio(ours, samples)
         return text
 

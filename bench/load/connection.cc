@@ -10,14 +10,26 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
 namespace percore::bench {
 namespace {
 
-// Requests are turned into bytes shortly before they are sent: thousands of
-// connections with large messages would fill the memory otherwise.
+// Of bytes that are made for one send, but for the end of the last request.
 constexpr size_t kMaxOutgoing = size_t{64} << 10;
+
+// The room that a connection keeps for its next incomplete answer.
+constexpr size_t kMaxIdleRest = size_t{4} << 10;
+
+// Sends without waiting; 0 if the socket is full.
+absl::StatusOr<size_t> SendSome(int fd, std::string_view bytes) {
+  const ssize_t sent =
+      send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0) return static_cast<size_t>(sent);
+  if (errno == EAGAIN || errno == EINTR) return size_t{0};
+  return SystemError("send");
+}
 
 absl::Status BindTo(int fd, uint32_t source) {
   // The port is chosen when connecting, and then needs to be free for that
@@ -92,38 +104,73 @@ void Connection::Close() {
   state_ = State::kClosed;
   watched_events = 0;
   while (!requests_.empty()) requests_.Pop();
-  written_ = 0;
-  outgoing_.clear();
-  sent_ = 0;
+  begun_ = 0;
+  cut_.clear();
+  cut_sent_ = 0;
   rest_.clear();
 }
 
 void Connection::Pop() {
   requests_.Pop();
-  --written_;
+  --begun_;
 }
 
-absl::Status Connection::Send(const Payload& payload, uint64_t* bytes_sent) {
-  while (has_unsent()) {
-    if (sent_ == outgoing_.size()) {
-      outgoing_.clear();
-      sent_ = 0;
+void Connection::SetRest(std::string_view rest) {
+  if (rest.empty() && rest_.capacity() > kMaxIdleRest) {
+    std::string().swap(rest_);
+    return;
+  }
+  rest_.assign(rest);
+}
+
+bool Connection::WasRetried() const {
+  tcp_info info = {};
+  socklen_t size = sizeof(info);
+  return getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+         info.tcpi_total_retrans > 0;
+}
+
+absl::Status Connection::Send(const Payload& payload, std::string& scratch,
+                              uint64_t* bytes_sent) {
+  if (!cut_.empty()) {
+    const absl::StatusOr<size_t> sent =
+        SendSome(fd_, std::string_view(cut_).substr(cut_sent_));
+    if (!sent.ok()) return sent.status();
+    *bytes_sent += *sent;
+    cut_sent_ += *sent;
+    if (cut_sent_ < cut_.size()) return absl::OkStatus();
+    std::string().swap(cut_);
+  }
+  while (begun_ < requests_.size()) {
+    scratch.clear();
+    size_t end = begun_;
+    while (scratch.size() < kMaxOutgoing && end < requests_.size()) {
+      payload.AppendRequest(requests_[end++].id, &scratch);
     }
-    while (outgoing_.size() < kMaxOutgoing && written_ < requests_.size()) {
-      payload.AppendRequest(requests_[written_++].id, &outgoing_);
+    const absl::StatusOr<size_t> sent = SendSome(fd_, scratch);
+    if (!sent.ok()) return sent.status();
+    *bytes_sent += *sent;
+    if (*sent < scratch.size()) {
+      KeepCut(payload, *sent);
+      return absl::OkStatus();
     }
-    const size_t size = outgoing_.size() - sent_;
-    const ssize_t sent =
-        send(fd_, outgoing_.data() + sent_, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EAGAIN || errno == EINTR) return absl::OkStatus();
-      return SystemError("send");
-    }
-    sent_ += static_cast<size_t>(sent);
-    *bytes_sent += static_cast<uint64_t>(sent);
-    if (static_cast<size_t>(sent) < size) return absl::OkStatus();
+    begun_ = end;
   }
   return absl::OkStatus();
+}
+
+void Connection::KeepCut(const Payload& payload, size_t sent) {
+  while (sent > 0) {
+    cut_.clear();
+    payload.AppendRequest(requests_[begun_++].id, &cut_);
+    if (sent < cut_.size()) {
+      cut_sent_ = sent;
+      return;
+    }
+    sent -= cut_.size();
+  }
+  // The socket took whole requests, or nothing.
+  std::string().swap(cut_);
 }
 
 }  // namespace percore::bench

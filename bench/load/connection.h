@@ -37,6 +37,8 @@ class Connection {
   int fd() const { return fd_; }
   State state() const { return state_; }
   size_t in_flight() const { return requests_.size(); }
+  // Of those in flight, the ones that the server has got, at least in part.
+  size_t begun() const { return begun_; }
   const RequestInFlight& oldest() const { return requests_.front(); }
 
   // Starts to connect, without waiting. `source`, if not 0, is the address of
@@ -62,14 +64,20 @@ class Connection {
   void Push(const RequestInFlight& request) { requests_.Push(request); }
   void Pop();
 
-  // Sends as much as the socket takes, and adds it to `bytes_sent`.
-  absl::Status Send(const Payload& payload, uint64_t* bytes_sent);
-  bool has_unsent() const {
-    return sent_ < outgoing_.size() || written_ < requests_.size();
-  }
+  // Sends as much as the socket takes, and adds it to `bytes_sent`. `scratch`
+  // is room to make the bytes in, for all connections of a thread.
+  absl::Status Send(const Payload& payload, std::string& scratch,
+                    uint64_t* bytes_sent);
+  bool has_unsent() const { return !cut_.empty() || begun_ < requests_.size(); }
 
-  // The part of an answer that has come so far.
+  // The part of an answer that has come so far. Kept with SetRest(), which
+  // frees what a large one took.
   std::string& rest() { return rest_; }
+  void SetRest(std::string_view rest);
+
+  // The server did not take the connection when first asked: its backlog was
+  // full. A system call.
+  bool WasRetried() const;
 
   // What the epoll instance is told; kept by its owner.
   uint32_t watched_events = 0;
@@ -77,16 +85,21 @@ class Connection {
   uint64_t requests_left = 0;
 
  private:
+  // The socket took the first `sent` bytes of the requests not begun.
+  void KeepCut(const Payload& payload, size_t sent);
+
   const uint32_t number_;
   int fd_ = -1;
   State state_ = State::kClosed;
   uint32_t sequence_ = 0;
   RequestRing requests_;
-  // Of `requests_`, those that `outgoing_` has or had.
-  size_t written_ = 0;
-  // Bytes for the socket, of which the first `sent_` are gone.
-  std::string outgoing_;
-  size_t sent_ = 0;
+  // Of `requests_`, those that the socket has got, at least in part.
+  size_t begun_ = 0;
+  // The whole request that the socket got a part of, the first `cut_sent_`
+  // bytes. Requests behind it are made when there is room: thousands of
+  // connections with large messages would fill the memory otherwise.
+  std::string cut_;
+  size_t cut_sent_ = 0;
   std::string rest_;
 };
 

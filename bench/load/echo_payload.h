@@ -19,7 +19,6 @@ class EchoPayload final : public Payload {
   RequestId Next(uint64_t random, const Place& place) const override;
   void AppendRequest(RequestId request, std::string* out) const override;
   Reply ParseReply(std::string_view received, RequestId request) const override;
-  size_t max_reply_size() const override { return size_; }
 
  private:
   const size_t size_;

@@ -1,10 +1,8 @@
 #include "percore/bench/load/http_payload.h"
 
-#include <cstdint>
 #include <optional>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace percore::bench {
@@ -30,9 +28,28 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
-// Of the header's fields, without the status line; nothing if there is not
-// exactly one length that can be believed.
-std::optional<size_t> ContentLength(std::string_view fields) {
+// What an answer's header says. `wrong` is why it cannot be believed; empty if
+// it can, or if more of it is needed, and then `size` is 0.
+struct Header {
+  size_t size = 0;
+  size_t body_size = 0;
+  std::string_view wrong = {};
+};
+
+// Digits only (RFC 9110, 8.6): no sign, no list.
+std::optional<size_t> ParseLength(std::string_view text) {
+  size_t length = 0;
+  if (text.empty()) return std::nullopt;
+  for (const char digit : text) {
+    if (digit < '0' || digit > '9') return std::nullopt;
+    length = 10 * length + static_cast<size_t>(digit - '0');
+    if (length > HttpPayload::kMaxBodySize) return std::nullopt;
+  }
+  return length;
+}
+
+// The header's fields, without the status line.
+Header ParseFields(std::string_view fields) {
   std::optional<size_t> length;
   while (!fields.empty()) {
     const size_t end = fields.find(kLineEnd);
@@ -40,21 +57,37 @@ std::optional<size_t> ContentLength(std::string_view fields) {
     fields.remove_prefix(end == std::string_view::npos ? fields.size()
                                                        : end + kLineEnd.size());
     const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    const std::string_view name = line.substr(0, colon);
-    if (absl::EqualsIgnoreCase(ToAbsl(name), "transfer-encoding")) {
-      return std::nullopt;
+    if (colon == std::string_view::npos) return {.wrong = "a line is no field"};
+    const absl::string_view name = ToAbsl(line.substr(0, colon));
+    if (absl::EqualsIgnoreCase(name, "transfer-encoding")) {
+      return {.wrong = "Transfer-Encoding (chunked) is not supported"};
     }
-    if (!absl::EqualsIgnoreCase(ToAbsl(name), "content-length")) continue;
-    uint64_t value = 0;
-    if (length.has_value() ||
-        !absl::SimpleAtoi(ToAbsl(Trim(line.substr(colon + 1))), &value) ||
-        value > HttpPayload::kMaxBodySize) {
-      return std::nullopt;
+    if (!absl::EqualsIgnoreCase(name, "content-length")) continue;
+    if (length.has_value()) return {.wrong = "two Content-Lengths"};
+    length = ParseLength(Trim(line.substr(colon + 1)));
+    if (!length.has_value()) {
+      return {.wrong = "the Content-Length is no number, or above 1 MiB"};
     }
-    length = static_cast<size_t>(value);
   }
-  return length;
+  if (!length.has_value()) return {.wrong = "there is no Content-Length"};
+  return {.body_size = *length};
+}
+
+Header ParseHeader(std::string_view received) {
+  if (!Agree(received, kOk)) return {.wrong = "it is no HTTP/1.1 200"};
+  const std::string_view head = received.substr(0, HttpPayload::kMaxHeaderSize);
+  const size_t end = head.find(kHeaderEnd);
+  if (end == std::string_view::npos) {
+    if (head.size() < HttpPayload::kMaxHeaderSize) return {};
+    return {.wrong = "the header is larger than 16 KiB"};
+  }
+  const size_t status_end = head.find(kLineEnd);
+  Header header = ParseFields(
+      status_end == end ? std::string_view()
+                        : head.substr(status_end + kLineEnd.size(),
+                                      end - status_end - kLineEnd.size()));
+  header.size = end + kHeaderEnd.size();
+  return header;
 }
 
 }  // namespace
@@ -76,23 +109,17 @@ void HttpPayload::AppendRequest(RequestId request, std::string* out) const {
 
 Reply HttpPayload::ParseReply(std::string_view received,
                               RequestId /*request*/) const {
-  constexpr Reply kWrong = {Reply::Kind::kWrong, 0};
-  constexpr Reply kIncomplete = {Reply::Kind::kIncomplete, 0};
-  if (!Agree(received, kOk)) return kWrong;
-  const std::string_view head = received.substr(0, kMaxHeaderSize);
-  const size_t header_end = head.find(kHeaderEnd);
-  if (header_end == std::string_view::npos) {
-    return head.size() == kMaxHeaderSize ? kWrong : kIncomplete;
+  const Header header = ParseHeader(received);
+  if (!header.wrong.empty()) return {Reply::Kind::kWrong, 0};
+  const size_t size = header.size + header.body_size;
+  if (header.size == 0 || received.size() < size) {
+    return {Reply::Kind::kIncomplete, 0};
   }
-  const std::string_view header = head.substr(0, header_end);
-  const size_t status_end = header.find(kLineEnd);
-  if (status_end == std::string_view::npos) return kWrong;  // No field at all.
-  const std::optional<size_t> length =
-      ContentLength(header.substr(status_end + kLineEnd.size()));
-  if (!length.has_value()) return kWrong;
-  const size_t size = header_end + kHeaderEnd.size() + *length;
-  if (received.size() < size) return kIncomplete;
   return {Reply::Kind::kAnswered, size};
+}
+
+std::string_view HttpPayload::Explain(std::string_view received) const {
+  return ParseHeader(received).wrong;
 }
 
 }  // namespace percore::bench

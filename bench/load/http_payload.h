@@ -23,9 +23,7 @@ class HttpPayload final : public Payload {
   RequestId Next(uint64_t random, const Place& place) const override;
   void AppendRequest(RequestId request, std::string* out) const override;
   Reply ParseReply(std::string_view received, RequestId request) const override;
-  size_t max_reply_size() const override {
-    return kMaxHeaderSize + kMaxBodySize;
-  }
+  std::string_view Explain(std::string_view received) const override;
 
  private:
   std::string request_;

@@ -4,10 +4,10 @@
 //   load --payload=echo --host_port=127.0.0.1:7777 --connections=64 --depth=16
 //   load --payload=http --host_port=127.0.0.1:80 --rate=10000
 
-#include <netdb.h>
 #include <sched.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -23,12 +23,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
+#include "percore/bench/load/address.h"
 #include "percore/bench/load/clock.h"
 #include "percore/bench/load/echo_payload.h"
 #include "percore/bench/load/http_payload.h"
 #include "percore/bench/load/measure.h"
 #include "percore/bench/load/memcached_payload.h"
+#include "percore/bench/load/result_line.h"
 
 ABSL_FLAG(std::string, host_port, "127.0.0.1:7777", "The server.");
 ABSL_FLAG(std::string, payload, "echo", "echo, memcached or http.");
@@ -54,8 +55,10 @@ ABSL_FLAG(double, seconds, 5, "How long to measure.");
 ABSL_FLAG(uint64_t, requests, 0,
           "Requests to measure, over all threads, instead of --seconds.");
 ABSL_FLAG(double, warmup, 1, "Seconds of load that is not counted.");
-ABSL_FLAG(double, patience, 10,
-          "Ends the run when the server is silent for so many seconds.");
+ABSL_FLAG(
+    double, patience, 10,
+    "Ends the run when the server neither answers nor accepts anything for "
+    "so many seconds.");
 ABSL_FLAG(int, threads, 1, "Threads.");
 ABSL_FLAG(std::vector<std::string>, cpus, {},
           "CPUs to pin the threads to, in turn.");
@@ -70,6 +73,9 @@ constexpr int kMaxThreads = 1024;
 constexpr uint32_t kMaxConnections = 1'000'000;
 constexpr uint32_t kMaxDepth = 100'000;
 constexpr uint32_t kMaxMessageSize = 16 << 20;
+// Threads look at the time 50 times a second.
+constexpr double kMinSeconds = 0.1;
+constexpr double kMaxSeconds = 1e6;
 
 absl::Status CheckFlags() {
   const auto complain = [](const auto&... parts) {
@@ -113,11 +119,24 @@ absl::Status CheckFlags() {
   if (absl::GetFlag(FLAGS_message_size) < 1) {
     return complain("--message_size must be at least 1");
   }
+  const std::string path = absl::GetFlag(FLAGS_path);
+  const bool visible = std::all_of(path.begin(), path.end(),
+                                   [](char c) { return c > ' ' && c <= '~'; });
+  if (path.empty() || path[0] != '/' || !visible) {
+    return complain("--path must begin with /, without blanks");
+  }
+  if (absl::GetFlag(FLAGS_max_queued) < 1) {
+    return complain("--max_queued must be at least 1");
+  }
+  const double warmup = absl::GetFlag(FLAGS_warmup);
+  if (!(warmup >= 0 && warmup <= kMaxSeconds)) {
+    return complain("--warmup must be 0 to ", kMaxSeconds);
+  }
   for (const double seconds :
-       {absl::GetFlag(FLAGS_seconds), absl::GetFlag(FLAGS_warmup),
-        absl::GetFlag(FLAGS_patience)}) {
-    if (!(seconds >= 0 && seconds <= 1e6)) {
-      return complain("--seconds, --warmup and --patience must be 0 to 1e6");
+       {absl::GetFlag(FLAGS_seconds), absl::GetFlag(FLAGS_patience)}) {
+    if (!(seconds >= kMinSeconds && seconds <= kMaxSeconds)) {
+      return complain("--seconds and --patience must be ", kMinSeconds, " to ",
+                      kMaxSeconds);
     }
   }
   return absl::OkStatus();
@@ -164,23 +183,6 @@ absl::StatusOr<std::vector<int>> ParseCpus() {
   return cpus;
 }
 
-using AddressPtr = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-absl::StatusOr<AddressPtr> Resolve(const std::string& host_port) {
-  const std::pair<std::string, std::string> parts =
-      absl::StrSplit(host_port, absl::MaxSplits(':', 1));
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(parts.first.c_str(), parts.second.c_str(), &hints, &found);
-  if (error != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--host_port=", host_port, ": ", gai_strerror(error)));
-  }
-  return AddressPtr(found, &freeaddrinfo);
-}
-
 absl::StatusOr<clockid_t> ServerCpuClock() {
   clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
   const int pid = absl::GetFlag(FLAGS_server_pid);
@@ -190,21 +192,37 @@ absl::StatusOr<clockid_t> ServerCpuClock() {
   return clock;
 }
 
-absl::StatusOr<Measured> MeasureByFlags() {
+// What a reader of the result must know, in words.
+void Remark(const Results& results) {
+  if (results.cpu_share > kSaturated) {
+    absl::FPrintF(stderr,
+                  "load: a thread of this load used %.0f%% of its CPU: it may "
+                  "be what limits the requests per second\n",
+                  100 * results.cpu_share);
+  }
+  if (results.connections_retried > 0) {
+    absl::FPrintF(stderr,
+                  "load: the server did not take %d connections when first "
+                  "asked: its backlog was full\n",
+                  results.connections_retried);
+  }
+}
+
+absl::Status MeasureByFlags() {
   if (absl::Status status = CheckFlags(); !status.ok()) return status;
   absl::StatusOr<std::vector<int>> cpus = ParseCpus();
   if (!cpus.ok()) return cpus.status();
   const absl::StatusOr<Arrivals> arrivals = ParseArrivals();
   if (!arrivals.ok()) return arrivals.status();
+  const absl::StatusOr<std::unique_ptr<Payload>> payload = MakePayload();
+  if (!payload.ok()) return payload.status();
   const absl::StatusOr<AddressPtr> address =
       Resolve(absl::GetFlag(FLAGS_host_port));
   if (!address.ok()) return address.status();
   const absl::StatusOr<clockid_t> server_clock = ServerCpuClock();
   if (!server_clock.ok()) return server_clock.status();
-  const absl::StatusOr<std::unique_ptr<Payload>> payload = MakePayload();
-  if (!payload.ok()) return payload.status();
 
-  return Measure({
+  const MeasureOptions options = {
       .run = {.address = address->get(),
               .payload = payload->get(),
               .threads = absl::GetFlag(FLAGS_threads),
@@ -223,61 +241,15 @@ absl::StatusOr<Measured> MeasureByFlags() {
       .cpus = *std::move(cpus),
       .seed = absl::GetFlag(FLAGS_seed),
       .server_clock = *server_clock,
-  });
-}
-
-double InMicroseconds(double nanoseconds) { return nanoseconds / 1000; }
-
-void PrintLatency(const char* name, const Histogram& latency_ns) {
-  absl::PrintF(", \"%s\": {", name);
-  for (const double percentile :
-       {50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99}) {
-    const uint64_t value = latency_ns.ValueAtPercentile(percentile);
-    absl::PrintF("\"p%g\": %.1f, ", percentile,
-                 InMicroseconds(static_cast<double>(value)));
-  }
-  absl::PrintF("\"max\": %.1f, \"mean\": %.1f}",
-               InMicroseconds(static_cast<double>(latency_ns.max())),
-               InMicroseconds(latency_ns.mean()));
-}
-
-void Print(const Measured& measured) {
-  const Results& results = measured.results;
-  absl::PrintF("{\"payload\": \"%s\", \"connections\": %d",
-               absl::GetFlag(FLAGS_payload), absl::GetFlag(FLAGS_connections));
-  const bool open_loop = absl::GetFlag(FLAGS_rate) > 0;
-  if (open_loop) {
-    absl::PrintF(", \"rate\": %g", absl::GetFlag(FLAGS_rate));
-  } else {
-    absl::PrintF(", \"depth\": %d", absl::GetFlag(FLAGS_depth));
-  }
-  absl::PrintF(", \"requests_per_second\": %.1f, \"seconds\": %.3f",
-               static_cast<double>(results.requests) / measured.seconds,
-               measured.seconds);
-  absl::PrintF(", \"requests\": %d, \"total_requests\": %d", results.requests,
-               results.total_requests);
-  absl::PrintF(", \"bytes_sent\": %d, \"bytes_received\": %d",
-               results.bytes_sent, results.bytes_received);
-  if (absl::GetFlag(FLAGS_payload) == "memcached") {
-    absl::PrintF(", \"hits\": %d, \"misses\": %d, \"server_errors\": %d",
-                 results.hits, results.misses, results.server_errors);
-  }
-  if (absl::GetFlag(FLAGS_requests_per_connection) > 0) {
-    absl::PrintF(
-        ", \"connections_opened\": %d, \"connections_completed\": %d, "
-        "\"connections_per_second\": %.1f",
-        results.connections_opened, results.connections_completed,
-        static_cast<double>(results.connections_completed) / measured.seconds);
-  }
-  PrintLatency("latency_us", results.latency_ns);
-  if (open_loop) PrintLatency("send_lag_us", results.send_lag_ns);
-  absl::PrintF(", \"load_cpu_share\": %.3f, \"saturated\": %s",
-               results.cpu_share,
-               results.cpu_share > kSaturated ? "true" : "false");
-  if (absl::GetFlag(FLAGS_server_pid) != 0) {
-    absl::PrintF(", \"server_cpu_seconds\": %.6f", measured.server_cpu_seconds);
-  }
-  absl::PrintF("}\n");
+  };
+  const absl::StatusOr<Measured> measured = Measure(options);
+  if (!measured.ok()) return measured.status();
+  absl::PrintF(
+      "%s", ResultLine(*measured, options,
+                       {.payload = absl::GetFlag(FLAGS_payload),
+                        .server_cpu = absl::GetFlag(FLAGS_server_pid) != 0}));
+  Remark(measured->results);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -286,19 +258,15 @@ void Print(const Measured& measured) {
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "Puts a load on a server, and prints what came of it.");
-  absl::ParseCommandLine(argc, argv);
-  const absl::StatusOr<percore::bench::Measured> measured =
-      percore::bench::MeasureByFlags();
-  if (!measured.ok()) {
-    absl::FPrintF(stderr, "load: %s\n", measured.status().message());
+  const std::vector<char*> left = absl::ParseCommandLine(argc, argv);
+  if (left.size() > 1) {
+    absl::FPrintF(stderr, "load: \"%s\" is no flag\n", left[1]);
     return 1;
   }
-  percore::bench::Print(*measured);
-  if (measured->results.cpu_share > percore::bench::kSaturated) {
-    absl::FPrintF(stderr,
-                  "load: a thread of this load used %.0f%% of its CPU: it may "
-                  "be what limits the requests per second\n",
-                  100 * measured->results.cpu_share);
+  if (const absl::Status status = percore::bench::MeasureByFlags();
+      !status.ok()) {
+    absl::FPrintF(stderr, "load: %s\n", status.message());
+    return 1;
   }
   return 0;
 }

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "percore/bench/load/address.h"
 #include "percore/bench/load/clock.h"
 #include "percore/bench/load/worker.h"
 
@@ -18,7 +20,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr double kForEver = 1e6;  // Seconds.
+constexpr double kForEver = 1e9;  // Seconds.
+
+// What one source address has ports for, with a margin: by default 28,232.
+constexpr uint32_t kMostOfOneSource = 20'000;
 
 double InSeconds(int64_t nanoseconds) {
   return static_cast<double>(nanoseconds) / kNanosecondsPerSecond;
@@ -75,39 +80,41 @@ std::vector<std::unique_ptr<Worker>> MakeWorkers(
     const auto end = [&](auto total) {
       return ShareBegin(total, i + 1, workers);
     };
+    std::optional<uint64_t> requests;
+    if (options.requests > 0) {
+      requests = end(options.requests) - begin(options.requests);
+    }
     made.push_back(std::make_unique<Worker>(
         run, Worker::Options{
                  .first_connection = begin(options.connections),
                  .connections =
                      end(options.connections) - begin(options.connections),
-                 .first_preload = begin(preload),
-                 .end_preload = end(preload),
-                 .requests = end(options.requests) - begin(options.requests),
-                 .seed = options.seed + static_cast<uint64_t>(i),
+                 .source = {.first_preload = begin(preload),
+                            .end_preload = end(preload),
+                            .requests = requests,
+                            .requests_per_connection =
+                                run.options.requests_per_connection,
+                            .seed = options.seed + static_cast<uint64_t>(i)},
              }));
   }
   return made;
 }
 
 // Takes the run through its phases, and measures around kMeasure. Goes on at
-// once when a worker has ended in error.
+// once when a worker has ended in error: the others then stop too.
 void Conduct(Run& run, const MeasureOptions& options, Measured* measured) {
-  const auto one_ended = [&] {
-    return run.running.load() < run.options.threads;
-  };
-  const auto all_ended = [&] { return run.running.load() == 0; };
-  SleepUntil([&] { return run.preparing.load() == 0 || one_ended(); },
-             kForEver);
+  const auto failed = [&] { return run.failed.load(); };
+  SleepUntil([&] { return run.preparing.load() == 0 || failed(); }, kForEver);
   run.phase.store(Run::Phase::kWarmUp, std::memory_order_release);
-  SleepUntil(one_ended, options.warmup);
+  SleepUntil(failed, options.warmup);
 
   const int64_t server_cpu_ns = ReadClock(options.server_clock);
   const int64_t begin_ns = MonotonicNow();
   run.phase.store(Run::Phase::kMeasure, std::memory_order_release);
   if (options.requests > 0) {
-    SleepUntil(all_ended, kForEver);
+    SleepUntil([&] { return run.running.load() == 0 || failed(); }, kForEver);
   } else {
-    SleepUntil(one_ended, options.seconds);
+    SleepUntil(failed, options.seconds);
   }
   run.phase.store(Run::Phase::kStop, std::memory_order_release);
   measured->seconds = InSeconds(MonotonicNow() - begin_ns);
@@ -121,6 +128,9 @@ absl::StatusOr<Measured> Measure(const MeasureOptions& options) {
   RaiseDescriptorLimit();
   Run run;
   run.options = options.run;
+  run.options.spread_sources = IsLoopback(*options.run.address) &&
+                               (options.run.requests_per_connection > 0 ||
+                                options.connections > kMostOfOneSource);
   run.preparing = run.options.threads;
   run.running = run.options.threads;
   const std::vector<std::unique_ptr<Worker>> workers =
@@ -135,6 +145,7 @@ absl::StatusOr<Measured> Measure(const MeasureOptions& options) {
         statuses[i] = PinThisThread(options.cpus[i % options.cpus.size()]);
       }
       if (statuses[i].ok()) statuses[i] = workers[i]->Work();
+      if (!statuses[i].ok()) run.failed.store(true);
       run.running.fetch_sub(1);
     });
   }
@@ -145,6 +156,10 @@ absl::StatusOr<Measured> Measure(const MeasureOptions& options) {
   for (size_t i = 0; i < workers.size(); ++i) {
     if (!statuses[i].ok()) return statuses[i];
     measured.results.Add(workers[i]->results());
+  }
+  // The threads know when the last answer came; we looked now and then.
+  if (options.requests > 0) {
+    measured.seconds = InSeconds(measured.results.measured_ns);
   }
   return measured;
 }

@@ -14,7 +14,7 @@
 namespace percore::bench {
 
 struct MeasureOptions {
-  RunOptions run = {};
+  RunOptions run = {};       // `spread_sources` is set by Measure()
   uint32_t connections = 1;  // at least one for each thread
   // How long to measure, or how many requests, if that is not 0.
   double seconds = 1;

@@ -51,7 +51,6 @@ MemcachedPayload::MemcachedPayload(const Options& options)
   hit_size_ = kValue.size() + kKeySize + hit_tail_.size() +
               std::min(options.value_size, kKeySize) + value_tail_.size() +
               kEnd.size();
-  max_reply_size_ = std::max(hit_size_, kMaxErrorSize);
 }
 
 RequestId MemcachedPayload::Next(uint64_t random,

@@ -37,7 +37,6 @@ class MemcachedPayload final : public Payload {
   RequestId Preload(uint32_t number) const override { return Set(number); }
   void AppendRequest(RequestId request, std::string* out) const override;
   Reply ParseReply(std::string_view received, RequestId request) const override;
-  size_t max_reply_size() const override { return max_reply_size_; }
 
  private:
   bool IsPrefixOfHit(std::string_view received, uint32_t key) const;
@@ -49,7 +48,6 @@ class MemcachedPayload final : public Payload {
   std::string hit_tail_;
   std::string value_tail_;
   size_t hit_size_;
-  size_t max_reply_size_;
 };
 
 }  // namespace percore::bench

@@ -70,8 +70,11 @@ class Payload {
   virtual Reply ParseReply(std::string_view received,
                            RequestId request) const = 0;
 
-  // No right answer is longer.
-  virtual size_t max_reply_size() const = 0;
+  // Why an answer that ParseReply() found wrong is so, if there is more to say
+  // than that it is not the expected one.
+  virtual std::string_view Explain(std::string_view /*received*/) const {
+    return {};
+  }
 };
 
 }  // namespace percore::bench

@@ -13,7 +13,9 @@ void Results::Add(const Results& other) {
   bytes_received += other.bytes_received;
   connections_opened += other.connections_opened;
   connections_completed += other.connections_completed;
+  connections_retried += other.connections_retried;
   total_requests += other.total_requests;
+  measured_ns = std::max(measured_ns, other.measured_ns);
   cpu_share = std::max(cpu_share, other.cpu_share);
   latency_ns.Merge(other.latency_ns);
   send_lag_ns.Merge(other.send_lag_ns);

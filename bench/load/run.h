@@ -27,6 +27,8 @@ struct RunOptions {
   uint64_t max_queued = 0;
   // Requests until a connection is closed and another opened; 0 for no end.
   uint64_t requests_per_connection = 0;
+  // Connects from many addresses of 127.0.0.0/8: one has 28,000 ports.
+  bool spread_sources = false;
   // How long nothing may happen while something is awaited.
   int64_t patience_ns = 0;
 };
@@ -46,6 +48,8 @@ struct Run {
   // Workers that are not prepared yet, and that still run.
   std::atomic<int> preparing{0};
   std::atomic<int> running{0};
+  // A worker has ended in error: the others need not go on.
+  std::atomic<bool> failed{false};
 };
 
 }  // namespace percore::bench

@@ -5,16 +5,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <random>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "percore/bench/load/connection.h"
+#include "percore/bench/load/connector.h"
+#include "percore/bench/load/patience.h"
+#include "percore/bench/load/poller.h"
+#include "percore/bench/load/recorder.h"
+#include "percore/bench/load/request_source.h"
 #include "percore/bench/load/results.h"
 #include "percore/bench/load/run.h"
 #include "percore/bench/load/schedule.h"
-
-struct epoll_event;
 
 namespace percore::bench {
 
@@ -28,50 +32,40 @@ class Worker {
     // Numbers of its connections, in the whole run.
     uint32_t first_connection = 0;
     uint32_t connections = 0;
-    // The part of the payload's preload that it sends.
-    uint32_t first_preload = 0;
-    uint32_t end_preload = 0;
-    // Requests to send in the measured phase; 0 for as many as there is time
-    // for.
-    uint64_t requests = 0;
-    uint64_t seed = 0;
+    RequestSource::Options source = {};
   };
 
   // `run` must outlive the worker.
   Worker(Run& run, const Options& options);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
-  ~Worker();
 
-  // Connects, and runs until the phase is kStop or, if Options::requests says
-  // so, all requests are sent, and every request is answered. An answer that is
-  // not right is an error, and ends the run.
+  // Connects, and runs until the phase is kStop or, if the source is limited,
+  // all requests are made, and every request is answered. An answer that is not
+  // right is an error, and ends the run.
   absl::Status Work();
 
-  const Results& results() const { return results_; }
+  const Results& results() const { return recorder_.results(); }
 
  private:
-  absl::Status Loop();
+  absl::Status Round();
   bool Done() const;
-  absl::Status Wait(std::vector<epoll_event>& events, int* count) const;
-  absl::Status CheckPatience(int events);
+  // The load runs, and there is something to ask.
+  bool Asks() const;
+  int64_t WaitNs() const;
+  absl::Status CheckPatience();
 
   absl::Status FollowPhase();
+  absl::Status EnterPhase(Run::Phase phase);
   void ReportPrepared();
-  void BeginMeasuring();
-  void EndMeasuring();
-
-  absl::Status OpenConnections();
-  absl::Status OpenOne(Connection& connection);
-  absl::Status Watch(Connection& connection, uint32_t events) const;
 
   absl::Status Handle(Connection& connection, uint32_t events);
   absl::Status Connected(Connection& connection);
   absl::Status Receive(Connection& connection);
   absl::Status Ended(Connection& connection);
-  absl::Status ConsumeReplies(Connection& connection, size_t size,
-                              int64_t now_ns);
-  void Count(Reply::Kind kind, const RequestInFlight& request, int64_t now_ns);
+  // Consumes what begins `received`, and returns how much that was.
+  absl::Status ConsumeReplies(Connection& connection, std::string_view received,
+                              size_t* consumed);
 
   // Closed loop: sends new requests until `depth` are in flight.
   absl::Status Refill(Connection& connection);
@@ -79,36 +73,32 @@ class Worker {
   // Open loop: sends what is due.
   absl::Status SendDue();
   bool Make(Connection& connection, int64_t due_ns);
-  bool NextRequest(Connection& connection, RequestId* request);
+  // Sends what was just made, unless the socket is known to be full.
+  absl::Status SendNew(Connection& connection);
   absl::Status Send(Connection& connection);
 
   bool open_loop() const { return run_.options.rate > 0; }
 
   Run& run_;
-  const Options options_;
-  int epoll_fd_ = -1;
+  const Payload& payload_;
+  Poller poller_;
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<Connection*> to_open_;
-  size_t connecting_ = 0;
+  Connector connector_;
   size_t open_ = 0;
-  uint64_t opened_ = 0;
-  // Receives for all connections; in front of it, what is left of the last
-  // receive on the same connection.
-  std::vector<char> incoming_;
-
-  std::mt19937_64 random_;
+  RequestSource source_;
   Schedule schedule_;
   size_t next_connection_ = 0;
-  uint32_t next_preload_;
+  Recorder recorder_;
+  Patience patience_;
+  bool progressed_ = false;
   bool reported_prepared_ = false;
   Run::Phase phase_ = Run::Phase::kPrepare;
-  // Requests in flight on all connections; requests left to send if limited.
+  // Requests in flight on all connections.
   uint64_t in_flight_ = 0;
-  uint64_t requests_left_ = 0;
-  int64_t last_event_ns_ = 0;
-  int64_t measured_since_ns_ = 0;
-  int64_t measured_cpu_since_ns_ = 0;
-  Results results_;
+  // For all connections: what is received, with the small rest of the last
+  // receive on the same connection in front, and what is made to be sent.
+  std::vector<char> incoming_;
+  std::string outgoing_;
 };
 
 }  // namespace percore::bench

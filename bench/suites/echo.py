@@ -82,7 +82,9 @@ SUITE = Suite(
     text=(
         "One thread on one CPU sends back what comes, the load runs on another CPU."
         " Closed loop: on every connection `depth` messages are under way, always."
-        " The servers named \"limit\" are written by hand for this one purpose, and"
+        " 10,000 connections with 16 times 16 KiB are more than the kernel's TCP memory"
+        " (`tcp_mem`) on most machines: that case shows how servers fare while the"
+        " kernel is short of it. The servers named \"limit\" are written by hand for this one purpose, and"
         " stand for what the machine can do."
     ),
     metrics=[

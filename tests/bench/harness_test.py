@@ -1,6 +1,7 @@
 #!/usr/bin/env -S python3 -B
 """Tests of bench/harness: what turns measurements into tables and verdicts."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -78,16 +79,18 @@ class Named:
         self.name = name
 
 
+def quietly(function):
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        return function()
+
+
 class RunnerTest(unittest.TestCase):
     def setUp(self):
         self.case = FakeCase()
         suite = runner.Suite("s", "S", "text", [MORE, LESS], lambda _: [self.case])
-        with open(os.devnull, "w") as nowhere:
-            kept, sys.stdout = sys.stdout, nowhere
-            try:
-                self.results, self.failures = runner.run_suite(suite, OPTIONS)
-            finally:
-                sys.stdout = kept
+        self.results, self.failures = quietly(
+            lambda: runner.run_suite(suite, OPTIONS)
+        )
 
     def test_measures_in_turn_and_counts_once(self):
         self.assertEqual(self.case.calls, ["a", "b", "c", "a", "a"])
@@ -97,10 +100,20 @@ class RunnerTest(unittest.TestCase):
     def test_a_failure_is_told_and_loses_nothing_else(self):
         self.assertEqual(self.failures, ["s, case, b: broken"])
         self.assertEqual(self.results[1].samples, {})
-        self.assertEqual(self.results[1].remarks, ["FAILED: s, case, b: broken"])
+        self.assertEqual(
+            self.results[1].remarks, ["case, b: FAILED, and has no or fewer numbers"]
+        )
 
     def test_what_cannot_run_here_is_no_failure(self):
         self.assertEqual(self.results[2].remarks, ["c: no io_uring"])
+
+    def test_a_case_that_takes_long_has_fewer_rounds_and_says_so(self):
+        case = FakeCase()
+        case.most_rounds = 2
+        suite = runner.Suite("s", "S", "text", [MORE], lambda _: [case])
+        first, *_ = quietly(lambda: runner.run_suite(suite, OPTIONS))[0]
+        self.assertEqual(first.samples[MORE.name].values, [1, 2])
+        self.assertEqual(first.remarks, ["case: 2 rounds only", "was hot"])
 
     def test_a_remark_is_made_once(self):
         self.assertEqual(self.results[0].remarks, ["was hot"])
@@ -119,17 +132,19 @@ class JsonLinesTest(unittest.TestCase):
         self.assertNotIn("y", read.samples)
 
 
+RUN = {
+    "machine": "2 CPUs",
+    "kernel": "Linux 6",
+    "rounds": "3 rounds",
+    "commit": "abc",
+    "date": "2026-11-21",
+    "busy": 0,
+}
+
+
 def section(found, metrics=(MORE, LESS), busy=0):
     suite = runner.Suite("s", "Title", "What it is.", list(metrics), None)
-    run = {
-        "machine": "2 CPUs",
-        "kernel": "Linux 6",
-        "rounds": "3 rounds",
-        "commit": "abc",
-        "date": "2026-11-21",
-        "busy": busy,
-    }
-    return report.Section(suite, run, found)
+    return report.Section(suite, {**RUN, "busy": busy}, found)
 
 
 class SectionTest(unittest.TestCase):
@@ -193,6 +208,20 @@ class SectionTest(unittest.TestCase):
         )
 
 
+class RenderTest(unittest.TestCase):
+    def test_a_section_is_the_same_from_its_json_lines(self):
+        measured = results.Result("one", "Percore", [{MORE.name: 5}], ["was hot"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "s.jsonl")
+            results.write_json_lines(path, RUN, "s", [measured])
+            head, read = results.read_json_lines(path)
+        suite = runner.Suite("s", "Title", "What it is.", [MORE], None)
+        self.assertEqual(
+            report.Section(suite, head, read).markdown(),
+            report.Section(suite, RUN, [measured]).markdown(),
+        )
+
+
 class PageTest(unittest.TestCase):
     def test_a_section_replaces_itself_and_nothing_else(self):
         page = "Intro.\n"
@@ -210,6 +239,9 @@ class CountingTest(unittest.TestCase):
     def test_the_fixed_cost_cancels_out(self):
         self.assertEqual(
             counting.per_request(lambda n: (1000 + 3 * n, n), few=10, many=50), 3
+        )
+        self.assertEqual(
+            counting.per_request(lambda n: (1000 - n, n), few=10, many=50), 0
         )
 
     def test_reads_what_perf_writes(self):
@@ -293,6 +325,13 @@ class MachineTest(unittest.TestCase):
             apart = machine.split_cpus(1)
             self.assertFalse(apart.shared)
             self.assertFalse(set(apart.server) & set(apart.load))
+
+    def test_knows_when_the_network_is_quiet(self):
+        line = "sockets: used 99\nTCP: inuse 9 orphan %d tw 5 alloc 9 mem %d\nUDP: inuse 1"
+        self.assertTrue(machine.network_is_quiet(line % (0, 200)))
+        self.assertFalse(machine.network_is_quiet(line % (5000, 200)))
+        self.assertFalse(machine.network_is_quiet(line % (0, 200000)))
+        self.assertTrue(machine.network_is_quiet(""))
 
     def test_describes_itself(self):
         self.assertLessEqual(

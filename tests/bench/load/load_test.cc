@@ -127,6 +127,30 @@ TEST(LoadTest, SeveralThreadsShareTheWork) {
   const std::string result =
       RunLoad(server.listen(), {"--requests=3001", "--threads=3"});
   EXPECT_EQ(Number(result, "total_requests"), 3001) << result;
+  EXPECT_EQ(Number(result, "requests"), 3001) << result;
+}
+
+TEST(LoadTest, AThreadMayHaveNothingToAsk) {
+  const ServerProcess server("examples/echo_server");
+  const std::string result =
+      RunLoad(server.listen(), {"--requests=2", "--threads=5"});
+  EXPECT_EQ(Number(result, "requests"), 2) << result;
+}
+
+TEST(LoadTest, AnErrorOfOneThreadEndsTheOthers) {
+  const ServerProcess server("examples/echo_server");
+  EXPECT_TRUE(absl::StrContains(
+      Complaint(server.listen(),
+                {"--requests=1000000000000", "--threads=2", "--cpus=0,1023"}),
+      "cannot run on CPU 1023"));
+}
+
+TEST(LoadTest, MessagesLargerThanAllBuffersComeBack) {
+  const ServerProcess server("examples/echo_server");
+  const std::string result =
+      RunLoad(server.listen(),
+              {"--requests=30", "--depth=3", "--message_size=5000000"});
+  EXPECT_EQ(Number(result, "requests"), 30) << result;
 }
 
 TEST(LoadTest, SetsAllKeysOfACacheBeforeItGets) {
@@ -222,6 +246,48 @@ TEST(LoadTest, AnAnswerToNothingEndsTheRun) {
       "an answer to nothing"));
 }
 
+TEST(LoadTest, AnAnswerBeforeItsRequestEndsTheRun) {
+  const ScriptedServer server([](int fd) {
+    WriteBytes(fd, "END\r\n");
+    ReadBytes(fd, 1 << 20);
+  });
+  EXPECT_TRUE(absl::StrContains(
+      Complaint(server.host_port(),
+                {"--connections=1", "--rate=0.01", "--seconds=1000"}),
+      "an answer to nothing: \"END"));
+}
+
+TEST(LoadTest, ChunksAreNotSupported) {
+  const ScriptedServer server([](int fd) {
+    ReadBytes(fd, 4);
+    WriteBytes(fd,
+               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "0\r\n\r\n");
+    ReadBytes(fd, 1 << 20);
+  });
+  EXPECT_TRUE(absl::StrContains(
+      Complaint(server.host_port(),
+                {"--payload=http", "--connections=1", "--requests=1"}),
+      "Transfer-Encoding (chunked) is not supported"));
+}
+
+TEST(LoadTest, AServerThatOnlyTricklesEndsTheRun) {
+  // Each byte answers a byte, but no message is ever whole: the load's only
+  // request has been read by then.
+  const ScriptedServer server([](int fd) {
+    const std::string message = ReadBytes(fd, 1 << 20);
+    for (const char byte : message.substr(1)) {
+      if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1) return;
+    }
+    ReadBytes(fd, 1);
+  });
+  EXPECT_TRUE(
+      absl::StrContains(Complaint(server.host_port(),
+                                  {"--connections=1", "--requests=1",
+                                   "--patience=0.1", "--message_size=1048576"}),
+                        "1 requests are not answered"));
+}
+
 TEST(LoadTest, AServerThatHangsUpEndsTheRun) {
   const ScriptedServer server([](int fd) { ReadBytes(fd, 64); });
   EXPECT_TRUE(absl::StrContains(
@@ -266,7 +332,15 @@ TEST(LoadTest, WrongFlagsAreRefused) {
       {"--message_size=99999999", "--message_size and"},
       {"--keys=0", "--keys must be"},
       {"--set_ratio=2", "--set_ratio must be"},
-      {"--seconds=-1", "--seconds, "},
+      {"--seconds=0", "--seconds and --patience must be"},
+      {"--patience=-1", "--seconds and --patience must be"},
+      {"--warmup=nan", "--warmup must be"},
+      {"--max_queued=0", "--max_queued must be"},
+      {"--path=index", "--path must begin with /"},
+      {"--path=/a b", "--path must begin with /"},
+      {"more", "\"more\" is no flag"},
+      {"--host_port=127.0.0.1", "there is no port"},
+      {"--host_port=127.0.0.1:70000", "the port must be"},
       {"--cpus=x", "is not a CPU"},
       {"--server_pid=-5", "no process"},
       {"--host_port=nothing", "--host_port=nothing"},

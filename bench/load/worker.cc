@@ -297,7 +297,7 @@ absl::Status Worker::SendNew(Connection& connection) {
 
 absl::Status Worker::Send(Connection& connection) {
   uint64_t sent = 0;
-  const absl::Status status = connection.Send(payload_, outgoing_, &sent);
+  absl::Status status = connection.Send(payload_, outgoing_, &sent);
   recorder_.Sent(sent);
   if (!status.ok()) return status;
   return poller_.Watch(connection,

@@ -9,6 +9,9 @@ _COPTS = [
     "-Werror",
 ]
 
+# In every program: what sanitizers are to know.
+_PROGRAM_DEPS = ["//third_party/sanitizers"]
+
 def percore_library(name, copts = [], hdrs = [], **kwargs):
     """A library whose headers are included as "percore/<folder>/<header>".
 
@@ -28,11 +31,12 @@ def percore_library(name, copts = [], hdrs = [], **kwargs):
         visibility = ["//visibility:public"],
     )
 
-def percore_binary(name, copts = [], **kwargs):
+def percore_binary(name, copts = [], deps = [], **kwargs):
     """A program."""
     cc_binary(
         name = name,
         copts = _COPTS + copts,
+        deps = deps + _PROGRAM_DEPS,
         **kwargs
     )
 
@@ -42,6 +46,6 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
         name = name,
         copts = _COPTS + copts,
         size = size,
-        deps = deps + ["@com_google_googletest//:gtest_main"],
+        deps = deps + ["@com_google_googletest//:gtest_main"] + _PROGRAM_DEPS,
         **kwargs
     )

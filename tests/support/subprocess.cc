@@ -80,6 +80,12 @@ Subprocess::Subprocess(std::vector<std::string> command, std::string_view input)
 
 Subprocess::~Subprocess() {
   if (!running_) return;
+  if (Ended()) {
+    // Nobody waited for this: it died, and the test may have seen only that
+    // connections were closed.
+    EXPECT_EQ(status_, 0) << name_ << " ended by itself\n" << Errors();
+    return;
+  }
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
 }

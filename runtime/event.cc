@@ -1,26 +1,47 @@
 #include "percore/runtime/event.h"
 
 #include <algorithm>
+#include <chrono>
 #include <type_traits>
 
+#include "absl/strings/str_cat.h"
 #include "percore/runtime/event_base.h"
-#include "percore/runtime/internal/timer_heap.h"
+#include "percore/runtime/internal/event_registry.h"
+#include "percore/runtime/internal/timer_queue.h"
 
 namespace percore {
 
 static_assert(std::is_standard_layout_v<Event>,
               "a C API keeps an Event inside a C struct");
 
+namespace {
+
+// Its address is an argument that nobody else has.
+char self_argument;
+
+}  // namespace
+
 Event::Event(EventBase& base, int fd, EventFlags interest, Callback callback,
              void* argument)
     : base_(&base),
       callback_(callback),
-      argument_(argument),
+      argument_(argument == &self_argument ? this : argument),
       fd_(fd),
       interest_(interest),
-      priority_(static_cast<uint8_t>(base.priority_count() / 2)) {}
+      priority_(static_cast<uint8_t>(base.priority_count() / 2)) {
+  if (internal::EventRegistry::enabled()) {
+    internal::EventRegistry::Constructed(this);
+  }
+}
 
-Event::~Event() { Del(); }
+Event::~Event() {
+  if (internal::EventRegistry::enabled()) {
+    internal::EventRegistry::Destroyed(this, Describe());
+  }
+  base_->RemoveEvent(this);
+}
+
+void* Event::SelfArgument() { return &self_argument; }
 
 Event Event::Timer(EventBase& base, Callback callback, void* argument,
                    EventFlags flags) {
@@ -33,17 +54,49 @@ Event Event::Signal(EventBase& base, int signal, Callback callback,
                callback, argument);
 }
 
-absl::Status Event::Add() { return base_->Insert(this); }
+absl::Status Event::Add() {
+  if (absl::Status status = CheckUsable(); !status.ok()) return status;
+  if (absl::Status status = base_->Insert(this); !status.ok()) return status;
+  NotePending();
+  return absl::OkStatus();
+}
 
 absl::Status Event::Add(Duration timeout) {
+  if (absl::Status status = CheckUsable(); !status.ok()) return status;
   if (fd_ >= 0) {
     if (absl::Status status = base_->Insert(this); !status.ok()) return status;
   }
   base_->ScheduleTimer(this, timeout);
+  NotePending();
   return absl::OkStatus();
 }
 
-void Event::Del() { base_->RemoveEvent(this); }
+absl::Status Event::CheckUsable() const {
+  // First: of an event that is gone nothing else can be trusted.
+  if (internal::EventRegistry::enabled()) {
+    if (absl::Status status = internal::EventRegistry::CheckAlive(this);
+        !status.ok()) {
+      return status;
+    }
+  }
+  if (finalized()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the event was finalized: ", Describe()));
+  }
+  return absl::OkStatus();
+}
+
+void Event::NotePending() const {
+  if (internal::EventRegistry::enabled()) {
+    internal::EventRegistry::Pending(this, Describe());
+  }
+}
+
+void Event::Del() {
+  if (!finalized()) base_->RemoveEvent(this);
+}
+
+void Event::Finalize(Finalizer finalizer) { base_->Finalize(this, finalizer); }
 
 void Event::RemoveTimer() { base_->RemoveTimer(this); }
 
@@ -59,22 +112,48 @@ void Event::SetInterest(EventFlags interest) {
 
 void Event::Activate(EventFlags what) { base_->Activate(this, what); }
 
+void Event::ActivateLater(EventFlags what) { base_->ActivateLater(this, what); }
+
 void Event::set_priority(int priority) {
   base_->SetPriority(this,
                      std::clamp(priority, 0, base_->priority_count() - 1));
 }
 
 EventFlags Event::Pending(EventFlags flags) const {
-  EventFlags pending = active_ ? active_what_ : EventFlags::kNone;
+  EventFlags pending = active() ? active_what_ : EventFlags::kNone;
   if (inserted_) {
     pending |= interest_ & ~(EventFlags::kPersist | EventFlags::kEdgeTriggered);
   }
-  if (internal::TimerHeap::Contains(this)) pending |= EventFlags::kTimeout;
+  if (internal::TimerQueue::Contains(this)) pending |= EventFlags::kTimeout;
   return pending & flags;
 }
 
 TimePoint Event::deadline() const {
-  return internal::TimerHeap::Contains(this) ? deadline_ : kInfiniteFuture;
+  return internal::TimerQueue::Contains(this) ? deadline_ : kInfiniteFuture;
+}
+
+Duration Event::remaining() const {
+  const TimePoint when = deadline();
+  if (when == kInfiniteFuture) return kForever;
+  return std::max(when - base_->Now(), Duration::zero());
+}
+
+std::string Event::Describe() const {
+  std::string text = Any(interest_ & EventFlags::kSignal)
+                         ? absl::StrCat("signal ", fd_)
+                     : fd_ >= 0 ? absl::StrCat("fd ", fd_)
+                                : "timer";
+  if (Any(interest_)) absl::StrAppend(&text, " (", ToString(interest_), ")");
+  if (deadline() != kInfiniteFuture) {
+    const std::chrono::duration<double> left = deadline() - base_->Now();
+    absl::StrAppend(&text, ", due in ", left.count(), " s");
+  }
+  if (!inserted_ && deadline() == kInfiniteFuture && !active()) {
+    absl::StrAppend(&text, ", not pending");
+  }
+  if (active()) absl::StrAppend(&text, ", active: ", ToString(active_what_));
+  absl::StrAppend(&text, ", priority ", static_cast<int>(priority_));
+  return text;
 }
 
 }  // namespace percore

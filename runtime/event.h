@@ -21,9 +21,11 @@
 #define PERCORE_RUNTIME_EVENT_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "percore/runtime/event_flags.h"
+#include "percore/runtime/internal/timer_entry.h"
 #include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/time.h"
 
@@ -32,8 +34,12 @@ namespace percore {
 class EventBase;
 
 namespace internal {
+class ActiveQueue;
 class DescriptorTable;
+class SignalEvents;
 class TimerHeap;
+class TimerQueue;
+class TimerWheel;
 }  // namespace internal
 
 // Thread: every call from the thread that runs the event's base, or from any
@@ -52,6 +58,9 @@ class Event {
   // timer. `what` tells which of the asked-for conditions came true.
   using Callback = void (*)(int fd, EventFlags what, void* argument);
 
+  // Called by Finalize() with the event, which may then be destroyed and freed.
+  using Finalizer = void (*)(Event& event, void* argument);
+
   // Waits for `interest` (kRead, kWrite, kClosed, and kSignal alone) on `fd`,
   // which stays the user's: delete the event before closing the descriptor, or
   // close it with EventBase::CloseDescriptor().
@@ -60,6 +69,9 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
   ~Event();
+
+  // To be given as the argument of an event that is to be its own argument.
+  static void* SelfArgument();
 
   // An event that only times out.
   static Event Timer(EventBase& base, Callback callback, void* argument,
@@ -73,14 +85,24 @@ class Event {
   // time. A persistent event with a timeout starts it anew after each callback.
   // Zero and negative timeouts fire in the next round.
   //
-  // Errors: InvalidArgument for a negative descriptor without a timeout or a
-  // bad signal number; what the kernel says when it refuses the descriptor
-  // (EBADF, EPERM, ENOMEM, ENOSPC) or the signal. The event is then as before.
+  // Errors: InvalidArgument for a negative descriptor without a timeout, a bad
+  // signal number, or an event that is to be edge-triggered on a descriptor
+  // that others watch for its level, or the other way round; FailedPrecondition
+  // after Finalize(); what the kernel says when it refuses the descriptor
+  // (EBADF, ENOMEM, ENOSPC; EOPNOTSUPP for kClosed where the back end cannot
+  // see it) or the signal. The event is then as before.
   absl::Status Add();
   absl::Status Add(Duration timeout);
 
   // Takes the event out of everything: it is neither pending nor active.
   void Del();
+  // Del() for good: from now on Add() is refused (FailedPrecondition) and
+  // Activate() does nothing. `finalizer` is called from the loop, in this round
+  // or the next, when nothing of the event is running any more: there it may be
+  // freed, even if this was called in its own callback. A base that is
+  // destroyed calls the finalizers that are left; an event that is destroyed
+  // before then is not finalized.
+  void Finalize(Finalizer finalizer);
   // Takes away the timeout alone.
   void RemoveTimer();
 
@@ -92,48 +114,83 @@ class Event {
   // Makes the event active by hand: its callback runs with `what` in this
   // round, or, when called from a callback of the same priority, in the next.
   void Activate(EventFlags what);
+  // As above, but in the next round in any case: to let the loop look for other
+  // events in between.
+  void ActivateLater(EventFlags what);
 
   // 0 runs first; a new event has the middle priority. Priorities beyond the
   // base's number count as its last.
   void set_priority(int priority);
+
+  // The event in words, for people: what it waits for, what is pending.
+  std::string Describe() const;
 
   // Which of `flags` (kRead, kWrite, kClosed, kSignal, kTimeout) are waited
   // for, or are active, now.
   EventFlags Pending(EventFlags flags) const;
   // When the timeout runs out; kInfiniteFuture if none is pending.
   TimePoint deadline() const;
+  // How long that is from the loop's cached time on, zero if it is overdue;
+  // kForever if none is pending.
+  Duration remaining() const;
 
   int fd() const { return fd_; }
   EventFlags interest() const { return interest_; }
   EventBase& base() const { return *base_; }
+  // Null once Finalize() was called.
+  Callback callback() const { return finalized() ? nullptr : callback_; }
   void* argument() const { return argument_; }
   int priority() const { return priority_; }
 
  private:
   friend class EventBase;
+  friend class internal::ActiveQueue;
   friend class internal::DescriptorTable;
+  friend class internal::SignalEvents;
   friend class internal::TimerHeap;
+  friend class internal::TimerQueue;
+  friend class internal::TimerWheel;
 
-  static constexpr uint32_t kNotInHeap = UINT32_MAX;
+  // What it waits in, through active_link_.
+  enum class Queue : uint8_t {
+    kNone,
+    kActive,
+    kLater,
+    kFinalizing,
+    kFinalized,  // in none, and for good
+  };
+
+  bool active() const {
+    return queue_ == Queue::kActive || queue_ == Queue::kLater;
+  }
+  bool finalized() const { return queue_ >= Queue::kFinalizing; }
+  absl::Status CheckUsable() const;
+  void NotePending() const;  // for debug mode
 
   EventBase* base_;
-  Callback callback_;
+  union {
+    Callback callback_;
+    Finalizer finalizer_;  // while finalizing
+  };
   void* argument_;
   int fd_;
   EventFlags interest_;  // with kPersist and kEdgeTriggered
   EventFlags active_what_ = EventFlags::kNone;
   bool inserted_ = false;  // in its descriptor's or signal's list
-  bool active_ = false;
+  Queue queue_ = Queue::kNone;
   uint8_t priority_;
-  uint32_t heap_index_ = kNotInHeap;
+  uint32_t timer_place_ = internal::kNoTimerPlace;
   uint32_t signal_count_ = 0;  // deliveries that the active callback stands for
   ListLink<Event> watch_link_;
   ListLink<Event> active_link_;
+  ListLink<Event> timer_link_;
   TimePoint deadline_;
   uint64_t sequence_ = 0;  // orders equal deadlines
   Duration timeout_{};     // what a persistent event starts anew
 
   using WatchList = IntrusiveList<Event, &Event::watch_link_>;
+  using TimerList = IntrusiveList<Event, &Event::timer_link_>;
+  using FinalizerList = IntrusiveList<Event, &Event::active_link_>;
   using ActiveList = IntrusiveList<Event, &Event::active_link_>;
 };
 

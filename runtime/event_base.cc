@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
+#include <ostream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "percore/runtime/error.h"
-#include "percore/runtime/internal/epoll_backend.h"
+#include "percore/runtime/internal/choose_backend.h"
+#include "percore/runtime/internal/event_registry.h"
+#include "percore/runtime/log.h"
 
 namespace percore {
 namespace {
@@ -23,21 +26,10 @@ constexpr EventFlags kDescriptorFlags =
 // again this often.
 constexpr Duration kRetryInterval = std::chrono::milliseconds(10);
 
-absl::StatusOr<std::unique_ptr<internal::Backend>> MakeBackend(
-    const std::string& name, Kernel& kernel) {
-  if (name.empty() || name == "epoll") {
-    return internal::EpollBackend::Create(kernel);
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown back end '", name, "': this build has ",
-                   absl::StrJoin(EventBase::SupportedBackends(), ", ")));
-}
-
 }  // namespace
 
 const std::vector<std::string>& EventBase::SupportedBackends() {
-  static const auto& names = *new std::vector<std::string>{"epoll"};
-  return names;
+  return internal::BackendNames();
 }
 
 absl::StatusOr<std::unique_ptr<EventBase>> EventBase::Create(
@@ -53,17 +45,22 @@ absl::StatusOr<std::unique_ptr<EventBase>> EventBase::Create(
   }
   Kernel& kernel = *options.kernel;
   absl::StatusOr<std::unique_ptr<internal::Backend>> backend =
-      MakeBackend(options.backend, kernel);
+      internal::ChooseBackend({.name = options.backend,
+                               .avoid = options.avoid_backends,
+                               .require = options.require,
+                               .environment = !options.ignore_environment},
+                              kernel);
   if (!backend.ok()) return backend.status();
 
   const int event_fd = kernel.EventFd();
   if (event_fd < 0) return SystemError(-event_fd, "eventfd");
   std::unique_ptr<EventBase> base(
       new EventBase(options, event_fd, *std::move(backend)));
-  const int watched = base->descriptors_.WatchWakeup();
-  if (watched < 0) {
-    return SystemError(-watched, "watching the wake-up descriptor");
+  if (options.signals == SignalMethod::kSignalFd) {
+    const int opened = base->signals_.OpenSignalFd();
+    if (opened < 0) return SystemError(-opened, "signalfd");
   }
+  if (absl::Status status = base->WatchInternals(); !status.ok()) return status;
   return base;
 }
 
@@ -71,17 +68,47 @@ EventBase::EventBase(const EventBaseOptions& options, int event_fd,
                      std::unique_ptr<internal::Backend> backend)
     : kernel_(*options.kernel),
       deferred_per_round_(options.deferred_per_round),
+      limits_(options.limits),
+      timer_precision_(options.timers),
       stats_(options.stats != nullptr ? options.stats
                                       : std::make_shared<LoopStats>()),
       notifier_(kernel_, event_fd),
       backend_(std::move(backend)),
-      descriptors_(*backend_, event_fd, stats_->change_calls),
-      signals_(notifier_),
-      active_(options.priorities),
+      descriptors_(*backend_, stats_->change_calls),
+      signals_(notifier_, kernel_),
+      active_(options.priorities, marker_),
       now_(kernel_.Now()),
+      wait_began_(now_),
       woke_(now_) {}
 
-EventBase::~EventBase() = default;
+absl::Status EventBase::WatchInternals() {
+  int result = descriptors_.WatchInternal(notifier_.event_fd(),
+                                          EventFlags::kEdgeTriggered);
+  if (result == 0 && signals_.signal_fd() >= 0) {
+    result = descriptors_.WatchInternal(signals_.signal_fd());
+  }
+  if (result < 0)
+    return SystemError(-result, "watching the loop's descriptors");
+  return absl::OkStatus();
+}
+
+EventBase::~EventBase() { RunFinalizers(); }
+
+absl::Status EventBase::ReinitAfterFork() {
+  CheckThread();
+  const int event_fd = kernel_.EventFd();
+  if (event_fd < 0) return SystemError(-event_fd, "eventfd");
+  notifier_.Replace(event_fd);
+  if (signals_.signal_fd() >= 0) {
+    const int opened = signals_.OpenSignalFd();
+    if (opened < 0) return SystemError(-opened, "signalfd");
+  }
+  // The kernel's set of descriptors is the parent's as well: it is left alone.
+  descriptors_.ForgetInternal();
+  const int result = descriptors_.StartAfresh();
+  if (result < 0) return SystemError(-result, "starting the back end afresh");
+  return WatchInternals();
+}
 
 void EventBase::Exit() {
   exit_.store(true);
@@ -98,49 +125,109 @@ void EventBase::Post(absl::AnyInvocable<void()> function) {
   notifier_.WakeIfSleeping();
 }
 
+absl::Status EventBase::ExitAfter(Duration delay) {
+  return exit_timer_.Add(delay);
+}
+
+void EventBase::ExitTimeCame(int /*fd*/, EventFlags /*what*/, void* base) {
+  static_cast<EventBase*>(base)->Exit();
+}
+
+void EventBase::AddVirtual() {
+  CheckThread();
+  ++virtual_count_;
+  NoteMaxima();
+}
+
+void EventBase::ResetMaxima() {
+  maxima_ = {};
+  NoteMaxima();
+}
+
+void EventBase::NoteMaxima() {
+  maxima_.pending = std::max(maxima_.pending, pending_count());
+  maxima_.active = std::max(maxima_.active, active_.size());
+  maxima_.virtuals = std::max(maxima_.virtuals, virtual_count_);
+}
+
+bool EventBase::IsOwnThread() const {
+  const std::thread::id owner = loop_thread_.load();
+  return owner == std::thread::id() || owner == std::this_thread::get_id();
+}
+
+void EventBase::FailThreadCheck() {
+  LogFatal(
+      "an EventBase or one of its events was used by another thread than the "
+      "one that runs it: Post() is the way in");
+}
+
 int EventBase::CloseDescriptor(int fd) {
+  CheckThread();
   descriptors_.Forget(fd);
   return kernel_.Close(fd);
 }
 
 size_t EventBase::pending_count() const {
-  return descriptors_.event_count() + signal_event_count_ + timers_.size();
+  return descriptors_.event_count() + signals_.event_count() + timers_.size();
+}
+
+absl::Status EventBase::Once(
+    int fd, EventFlags interest,
+    absl::AnyInvocable<void(EventFlags what)> function) {
+  return once_.Add(*this, fd, interest, std::nullopt, std::move(function));
+}
+
+absl::Status EventBase::Once(
+    int fd, EventFlags interest, Duration timeout,
+    absl::AnyInvocable<void(EventFlags what)> function) {
+  return once_.Add(*this, fd, interest, timeout, std::move(function));
+}
+
+void EventBase::ActivateDescriptor(int fd, EventFlags what) {
+  if (fd < 0) return;
+  const Event::WatchList* events = descriptors_.EventsOn(fd);
+  if (events != nullptr) ActivateAll(*events, what);
+}
+
+void EventBase::ActivateSignal(int signal) {
+  if (!internal::SignalEvents::IsSignal(signal)) return;
+  signals_.Deliver(signal, 1, [this](Event* event) {
+    Activate(event, EventFlags::kSignal);
+  });
 }
 
 absl::Status EventBase::Run(RunMode mode) {
-  if (running_) {
+  if (loop_thread_.load() != std::thread::id()) {
     return absl::FailedPreconditionError("the loop is already running");
   }
-  running_ = true;
+  loop_thread_ = std::this_thread::get_id();
+  got_exit_ = false;
+  got_break_ = false;
   absl::Status status;
   size_t ran = 0;
   while (status.ok()) {
     if (EndRequested()) break;
-    if (mode != RunMode::kUntilExit && pending_count() == 0 && !HasWork()) {
-      break;
-    }
+    if (mode != RunMode::kUntilExit && IsIdle()) break;
     status = RunRound(mode, &ran);
     if (mode == RunMode::kNonBlocking) break;
     if (mode == RunMode::kOnce && ran > 0) break;
   }
-  running_ = false;
+  loop_thread_ = std::thread::id();
   return status;
 }
 
 absl::Status EventBase::RunRound(RunMode mode, size_t* ran) {
-  if (message_source_ != nullptr) message_source_->Publish();
-  const bool changes_complete = descriptors_.Apply(broken_);
-  for (Event* event : broken_) {
-    const EventFlags what = event->interest() & kDescriptorFlags;
-    if (Any(what)) Activate(event, what);
+  Duration timeout = Prepare(mode);
+  if (!prepare_watchers_.empty()) {
+    prepare_watchers_.Run(timeout);
+    // What they added or activated counts.
+    timeout = Prepare(mode);
   }
-  broken_.clear();
-
-  if (absl::Status status = Wait(WaitTime(mode, changes_complete));
-      !status.ok()) {
-    return status;
-  }
+  if (absl::Status status = Wait(timeout); !status.ok()) return status;
+  continue_ = false;
   stats_->iterations.Add();
+  check_watchers_.Run(now_ - wait_began_);
+  active_.PromoteLater();
   ActivateReady();
   ActivateSignals();
   ActivateExpired();
@@ -149,8 +236,10 @@ absl::Status EventBase::RunRound(RunMode mode, size_t* ran) {
   if (message_source_ != nullptr) messages += message_source_->Deliver();
   stats_->message_events.Add(messages);
 
-  *ran = messages + RunActive();
-  if (!break_.load(std::memory_order_relaxed)) *ran += RunDeferred();
+  *ran = messages;
+  if (!MustStopRunning()) *ran += RunActive();
+  if (!MustStopRunning()) *ran += RunDeferred();
+  if (!finalizers_.empty()) RunFinalizers();
 
   stats_->timers_pending.Set(static_cast<int64_t>(timers_.size()));
   stats_->registered_descriptors.Set(
@@ -158,15 +247,38 @@ absl::Status EventBase::RunRound(RunMode mode, size_t* ran) {
   return absl::OkStatus();
 }
 
+// Makes known what has been gathered; returns how long to wait.
+Duration EventBase::Prepare(RunMode mode) {
+  if (message_source_ != nullptr) message_source_->Publish();
+  const bool changes_complete = descriptors_.Apply(broken_);
+  for (Event* event : broken_) {
+    const EventFlags what = event->interest() & kDescriptorFlags;
+    if (Any(what)) Activate(event, what);
+  }
+  broken_.clear();
+  return WaitTime(mode, changes_complete);
+}
+
+internal::WatcherSet& EventBase::WatchersFor(Watcher::When when) {
+  CheckThread();
+  return when == Watcher::When::kPrepare ? prepare_watchers_ : check_watchers_;
+}
+
 bool EventBase::EndRequested() {
   if (!exit_.load() && !break_.load()) return false;
-  exit_.store(false);
-  break_.store(false);
+  got_exit_ = exit_.exchange(false);
+  got_break_ = break_.exchange(false);
   return true;
 }
 
+// Nothing is there to do, and nothing can come.
+bool EventBase::IsIdle() const {
+  return pending_count() == 0 && virtual_count_ == 0 && !HasWork();
+}
+
 bool EventBase::HasWork() const {
-  return active_count_ > 0 || deferred_count_ > 0 || !posted_.empty();
+  return active_.size() > 0 || deferred_count_ > 0 || !posted_.empty() ||
+         !finalizers_.empty();
 }
 
 // What may have come from another thread since the loop announced its sleep.
@@ -178,21 +290,23 @@ bool EventBase::HasNews() const {
 
 Duration EventBase::WaitTime(RunMode mode, bool changes_complete) {
   if (mode == RunMode::kNonBlocking || HasWork()) return Duration::zero();
+  wait_began_ = kernel_.Now();
   const TimePoint deadline = timers_.NextDeadline();
   Duration wait = kForever;
   if (deadline != kInfiniteFuture) {
-    wait = std::max(deadline - kernel_.Now(), Duration::zero());
+    wait = std::max(deadline - wait_began_, Duration::zero());
+    if (timer_precision_ == TimerPrecision::kMillisecond) {
+      wait = std::chrono::ceil<std::chrono::milliseconds>(wait);
+    }
   }
   return changes_complete ? wait : std::min(wait, kRetryInterval);
 }
 
 absl::Status EventBase::Wait(Duration timeout) {
   const bool sleeps = timeout > Duration::zero();
-  TimePoint sleep_began;
   if (sleeps) {
     notifier_.PrepareToSleep();
     if (HasNews()) timeout = Duration::zero();
-    sleep_began = kernel_.Now();
   }
   stats_->wait_calls.Add();
   const int count = backend_->Wait(timeout, ready_);
@@ -202,11 +316,11 @@ absl::Status EventBase::Wait(Duration timeout) {
 
   // A round that does not sleep spares one look at the clock: it counts as busy
   // from end to end.
-  const TimePoint busy_until = sleeps ? sleep_began : now_;
+  if (!sleeps) wait_began_ = now_;
   stats_->busy_nanoseconds.Add(
-      static_cast<uint64_t>((busy_until - woke_before).count()));
+      static_cast<uint64_t>((wait_began_ - woke_before).count()));
   stats_->poll_nanoseconds.Add(
-      static_cast<uint64_t>((now_ - busy_until).count()));
+      static_cast<uint64_t>((now_ - wait_began_).count()));
   if (count < 0 && count != -EINTR) {
     return SystemError(-count, "waiting for events");
   }
@@ -218,29 +332,29 @@ void EventBase::ActivateReady() {
   for (const internal::ReadyDescriptor& ready : ready_) {
     if (ready.fd == notifier_.event_fd()) {
       stats_->wakeups.Add();
-      continue;
-    }
-    const Event::WatchList* events = descriptors_.Find(ready);
-    if (events == nullptr) continue;
-    for (Event* event = events->first(); event != nullptr;
-         event = Event::WatchList::Next(event)) {
-      const EventFlags what = ready.what & event->interest() & kDescriptorFlags;
-      if (Any(what)) Activate(event, what);
+      // An edge has been reported and is over; a level lasts until it is read.
+      if (!Any(backend_->features() & BackendFeatures::kEdgeTriggered)) {
+        notifier_.Drain();
+      }
+    } else if (ready.fd == signals_.signal_fd()) {
+      signals_.Drain();
+    } else if (const Event::WatchList* events = descriptors_.Find(ready)) {
+      ActivateAll(*events, ready.what);
     }
   }
 }
 
-void EventBase::ActivateSignals() {
-  if (!signals_.StartTaking()) return;
-  for (int signal = 1; signal < internal::kSignalLimit; ++signal) {
-    const uint32_t count = signals_.Take(signal);
-    if (count == 0) continue;
-    for (Event* event = signal_events_[signal].first(); event != nullptr;
-         event = Event::WatchList::Next(event)) {
-      Activate(event, EventFlags::kSignal);
-      event->signal_count_ += count;
-    }
+void EventBase::ActivateAll(const Event::WatchList& events, EventFlags what) {
+  for (Event* event = events.first(); event != nullptr;
+       event = Event::WatchList::Next(event)) {
+    const EventFlags met = what & event->interest() & kDescriptorFlags;
+    if (Any(met)) Activate(event, met);
   }
+}
+
+void EventBase::ActivateSignals() {
+  signals_.TakeArrived(
+      [this](Event* event) { Activate(event, EventFlags::kSignal); });
 }
 
 void EventBase::ActivateExpired() {
@@ -250,28 +364,16 @@ void EventBase::ActivateExpired() {
 }
 
 size_t EventBase::RunActive() {
-  size_t ran = 0;
-  const int priorities = priority_count();
-  for (int priority = 0; priority < priorities; ++priority) {
-    Event::ActiveList& list = active_[priority];
-    if (list.empty()) continue;
-    // Events activated while the list runs go to its end, behind this one.
-    list.PushBack(&marker_);
-    highest_activated_ = priorities;
-    while (list.first() != &marker_) {
-      RunEvent(list.first());
-      ++ran;
-      if (break_.load(std::memory_order_relaxed) ||
-          highest_activated_ < priority) {
-        break;
-      }
-    }
-    list.Remove(&marker_);
-    if (break_.load(std::memory_order_relaxed)) break;
-    // A more urgent event became active: start again from the top.
-    if (highest_activated_ < priority) priority = highest_activated_ - 1;
-  }
-  return ran;
+  if (active_.size() == 0) return 0;
+  const TimePoint end = AddSaturated(now_, limits_.max_interval);
+  int limited = 0;
+  return active_.RunAll([this](Event* event) { RunEvent(event); },
+                        [this, &limited, end](int priority) {
+                          if (MustStopRunning()) return true;
+                          if (priority < limits_.from_priority) return false;
+                          if (++limited >= limits_.max_callbacks) return true;
+                          return end != kInfiniteFuture && kernel_.Now() >= end;
+                        });
 }
 
 void EventBase::RunEvent(Event* event) {
@@ -330,103 +432,173 @@ size_t EventBase::RunDeferred() {
     deferred->Cancel();
     ++ran;
     deferred->callback_(deferred->argument_);
-    if (break_.load(std::memory_order_relaxed)) break;
+    if (MustStopRunning()) break;
   }
   stats_->deferred_events.Add(ran);
   return ran;
 }
 
+// What is left when the loop ends runs at the latest when the base goes.
+void EventBase::RunFinalizers() {
+  while (!finalizers_.empty()) {
+    Event* const event = finalizers_.PopFront();
+    event->queue_ = Event::Queue::kFinalized;
+    event->finalizer_(*event, event->argument_);
+  }
+}
+
 absl::Status EventBase::Insert(Event* event) {
-  if (Any(event->interest_ & EventFlags::kSignal)) return InsertSignal(event);
+  CheckThread();
+  if (event->inserted_) return absl::OkStatus();
+  absl::Status status = Any(event->interest_ & EventFlags::kSignal)
+                            ? InsertSignal(event)
+                            : InsertDescriptor(event);
+  if (!status.ok()) return status;
+  event->inserted_ = true;
+  NoteMaxima();
+  return absl::OkStatus();
+}
+
+absl::Status EventBase::InsertDescriptor(Event* event) {
   if (event->fd_ < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "an event without a timeout needs a descriptor, not ", event->fd_));
   }
-  if (event->inserted_) return absl::OkStatus();
+  const Event::WatchList* others = descriptors_.EventsOn(event->fd_);
+  if (others != nullptr && !others->empty() &&
+      Any((others->first()->interest_ ^ event->interest_) &
+          EventFlags::kEdgeTriggered)) {
+    absl::Status status = absl::InvalidArgumentError(
+        absl::StrCat("edge- and level-triggered events on one descriptor: ",
+                     event->Describe(), "; and ", others->first()->Describe()));
+    if (internal::EventRegistry::enabled()) {
+      Log(LogLevel::kError, std::string(status.message()));
+    }
+    return status;
+  }
   const int result = descriptors_.Insert(event);
   if (result < 0) {
     return SystemError(-result, "watching", absl::StrCat("fd ", event->fd_));
   }
-  event->inserted_ = true;
   return absl::OkStatus();
 }
 
 absl::Status EventBase::InsertSignal(Event* event) {
-  if (event->fd_ < 1 || event->fd_ >= internal::kSignalLimit ||
+  if (!internal::SignalEvents::IsSignal(event->fd_) ||
       Any(event->interest_ & kDescriptorFlags)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a signal event needs a signal number and waits for nothing else, not ",
         event->fd_));
   }
-  if (event->inserted_) return absl::OkStatus();
-  Event::WatchList& list = signal_events_[event->fd_];
-  if (list.empty()) {
-    const int result = internal::SignalHub::Subscribe(event->fd_, &signals_);
-    if (result < 0) {
-      return SystemError(-result, "handling signal", absl::StrCat(event->fd_));
-    }
+  const int result = signals_.Insert(event);
+  if (result < 0) {
+    return SystemError(-result, "handling signal", absl::StrCat(event->fd_));
   }
-  list.PushBack(event);
-  ++signal_event_count_;
-  event->inserted_ = true;
   return absl::OkStatus();
 }
 
 void EventBase::RemoveEvent(Event* event) {
+  CheckThread();
   if (current_ == event) current_ = nullptr;
   RemoveTimer(event);
   Deactivate(event);
   RemoveWatch(event);
+  if (internal::EventRegistry::enabled()) {
+    internal::EventRegistry::NotPending(event);
+  }
 }
 
 void EventBase::RemoveWatch(Event* event) {
   if (!event->inserted_) return;
   event->inserted_ = false;
-  if (!Any(event->interest_ & EventFlags::kSignal)) {
+  if (Any(event->interest_ & EventFlags::kSignal)) {
+    signals_.Remove(event);
+  } else {
     descriptors_.Remove(event);
-    return;
   }
-  Event::WatchList& list = signal_events_[event->fd_];
-  list.Remove(event);
-  --signal_event_count_;
-  if (list.empty()) internal::SignalHub::Unsubscribe(event->fd_, &signals_);
 }
 
 void EventBase::RemoveTimer(Event* event) {
+  CheckThread();
   event->timeout_ = Duration::zero();
-  if (internal::TimerHeap::Contains(event)) timers_.Remove(event);
-}
-
-void EventBase::ScheduleTimer(Event* event, Duration timeout) {
-  event->timeout_ = timeout;
-  timers_.Schedule(event, AddSaturated(now_, timeout));
+  if (internal::TimerQueue::Contains(event)) timers_.Remove(event);
 }
 
 void EventBase::Activate(Event* event, EventFlags what) {
+  CheckThread();
+  if (event->finalized()) return;
   event->active_what_ |= what;
-  if (event->active_) return;
-  event->active_ = true;
-  active_[event->priority_].PushBack(event);
-  ++active_count_;
-  highest_activated_ = std::min<int>(highest_activated_, event->priority_);
+  if (event->queue_ == Event::Queue::kActive) return;
+  // What is to run now does not wait for the next round.
+  if (event->queue_ == Event::Queue::kLater) active_.Remove(event);
+  active_.Push(event);
+  maxima_.active = std::max(maxima_.active, active_.size());
 }
 
-void EventBase::SetPriority(Event* event, int priority) {
-  if (event->active_) {
-    active_[event->priority_].Remove(event);
-    active_[priority].PushBack(event);
-    highest_activated_ = std::min(highest_activated_, priority);
-  }
-  event->priority_ = static_cast<uint8_t>(priority);
+void EventBase::ActivateLater(Event* event, EventFlags what) {
+  CheckThread();
+  if (event->finalized()) return;
+  event->active_what_ |= what;
+  if (event->active()) return;
+  active_.PushLater(event);
+  maxima_.active = std::max(maxima_.active, active_.size());
 }
 
 void EventBase::Deactivate(Event* event) {
   event->active_what_ = EventFlags::kNone;
   event->signal_count_ = 0;
-  if (!event->active_) return;
-  event->active_ = false;
-  active_[event->priority_].Remove(event);
-  --active_count_;
+  if (event->active()) {
+    active_.Remove(event);
+  } else if (event->queue_ == Event::Queue::kFinalizing) {
+    finalizers_.Remove(event);
+    event->queue_ = Event::Queue::kFinalized;
+  }
+}
+
+void EventBase::Finalize(Event* event, Event::Finalizer finalizer) {
+  if (event->finalized()) return;
+  RemoveEvent(event);
+  event->queue_ = Event::Queue::kFinalizing;
+  event->finalizer_ = finalizer;
+  finalizers_.PushBack(event);
+}
+
+void EventBase::SetPriority(Event* event, int priority) {
+  CheckThread();
+  const bool moves = event->queue_ == Event::Queue::kActive;
+  if (moves) active_.Remove(event);
+  event->priority_ = static_cast<uint8_t>(priority);
+  if (moves) active_.Push(event);
+}
+
+void EventBase::ForEachEvent(absl::FunctionRef<bool(Event&)> function) {
+  // An event stands in several places: it counts where it is found first.
+  const auto visit = [&](const Event::WatchList& list) {
+    for (Event* event = list.first(); event != nullptr;
+         event = Event::WatchList::Next(event)) {
+      if (!function(*event)) return false;
+    }
+    return true;
+  };
+  if (!descriptors_.ForEachList(visit)) return;
+  if (!signals_.ForEachList(visit)) return;
+  const bool all = timers_.ForEach(
+      [&](Event* event) { return event->inserted_ || function(*event); });
+  if (!all) return;
+  active_.ForEach([&](Event* event) {
+    return event->inserted_ || internal::TimerQueue::Contains(event) ||
+           function(*event);
+  });
+}
+
+void EventBase::Dump(std::ostream& out) {
+  out << "event base on " << backend_name() << ": " << pending_count()
+      << " pending, " << active_.size() << " active, " << virtual_count_
+      << " virtual\n";
+  ForEachEvent([&](Event& event) {
+    out << "  " << event.Describe() << '\n';
+    return true;
+  });
 }
 
 }  // namespace percore

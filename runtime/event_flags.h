@@ -9,6 +9,7 @@
 #define PERCORE_RUNTIME_EVENT_FLAGS_H_
 
 #include <cstdint>
+#include <string>
 
 namespace percore {
 
@@ -39,6 +40,10 @@ constexpr EventFlags operator&(EventFlags a, EventFlags b) {
   return static_cast<EventFlags>(static_cast<uint16_t>(a) &
                                  static_cast<uint16_t>(b));
 }
+constexpr EventFlags operator^(EventFlags a, EventFlags b) {
+  return static_cast<EventFlags>(static_cast<uint16_t>(a) ^
+                                 static_cast<uint16_t>(b));
+}
 constexpr EventFlags operator~(EventFlags a) {
   return static_cast<EventFlags>(~static_cast<uint16_t>(a));
 }
@@ -51,6 +56,9 @@ constexpr EventFlags& operator&=(EventFlags& a, EventFlags b) {
 
 // True if at least one bit is set.
 constexpr bool Any(EventFlags flags) { return flags != EventFlags::kNone; }
+
+// In words: "read, persist"; "none".
+std::string ToString(EventFlags flags);
 
 }  // namespace percore
 

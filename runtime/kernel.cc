@@ -1,10 +1,14 @@
 #include "percore/runtime/kernel.h"
 
 #include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 namespace percore {
 namespace {
@@ -13,6 +17,19 @@ namespace {
 template <typename Result>
 Result OrError(Result result) {
   return result < 0 ? -static_cast<Result>(errno) : result;
+}
+
+timespec ToTimespec(Duration duration) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+  return {.tv_sec = seconds.count(), .tv_nsec = (duration - seconds).count()};
+}
+
+// Rounded up: a deadline may not be missed by waiting too short, again and
+// again.
+int ToMilliseconds(Duration duration) {
+  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(
+      std::min<Duration>(duration, std::chrono::hours(24)));
+  return static_cast<int>(whole.count());
 }
 
 }  // namespace
@@ -36,15 +53,36 @@ int Kernel::EpollWait(int epoll_fd, epoll_event* events, int max_events,
     const int milliseconds = timeout == kForever ? -1 : 0;
     return OrError(epoll_wait(epoll_fd, events, max_events, milliseconds));
   }
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout);
-  const timespec wait = {.tv_sec = seconds.count(),
-                         .tv_nsec = (timeout - seconds).count()};
+  const timespec wait = ToTimespec(timeout);
   // epoll_wait() counts milliseconds; epoll_pwait2() (Linux 5.11) nanoseconds.
-  return OrError(epoll_pwait2(epoll_fd, events, max_events, &wait, nullptr));
+  const int count =
+      OrError(epoll_pwait2(epoll_fd, events, max_events, &wait, nullptr));
+  if (count != -ENOSYS) return count;
+  return OrError(
+      epoll_wait(epoll_fd, events, max_events, ToMilliseconds(timeout)));
+}
+
+int Kernel::Poll(pollfd* descriptors, size_t count, Duration timeout) {
+  const timespec wait = ToTimespec(timeout);
+  return OrError(ppoll(descriptors, count,
+                       timeout == kForever ? nullptr : &wait, nullptr));
+}
+
+int Kernel::Select(int limit, unsigned long* readers, unsigned long* writers,
+                   Duration timeout) {
+  const timespec wait = ToTimespec(timeout);
+  // The kernel takes sets of any size; fd_set is only the C library's.
+  return OrError(pselect(limit, reinterpret_cast<fd_set*>(readers),
+                         reinterpret_cast<fd_set*>(writers), nullptr,
+                         timeout == kForever ? nullptr : &wait, nullptr));
 }
 
 int Kernel::EventFd() {
   return OrError(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+int Kernel::SignalFd(int fd, const sigset_t* signals) {
+  return OrError(signalfd(fd, signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 ssize_t Kernel::Read(int fd, void* data, size_t size) {

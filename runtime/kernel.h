@@ -21,6 +21,8 @@
 #ifndef PERCORE_RUNTIME_KERNEL_H_
 #define PERCORE_RUNTIME_KERNEL_H_
 
+#include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -50,14 +52,23 @@ class Kernel {
   virtual TimePoint Now();
 
   // epoll(7). `timeout` is at least zero; kForever waits until something
-  // happens.
+  // happens. Before Linux 5.11 it is rounded up to milliseconds.
   virtual int EpollCreate();
   virtual int EpollCtl(int epoll_fd, int operation, int fd, epoll_event* event);
   virtual int EpollWait(int epoll_fd, epoll_event* events, int max_events,
                         Duration timeout);
 
+  // poll(2) and select(2), with `timeout` as above. The sets of select() are
+  // arrays of bits for descriptors 0 to `limit` - 1, which may be more than
+  // FD_SETSIZE.
+  virtual int Poll(pollfd* descriptors, size_t count, Duration timeout);
+  virtual int Select(int limit, unsigned long* readers, unsigned long* writers,
+                     Duration timeout);
+
   // eventfd(2), non-blocking and close-on-exec.
   virtual int EventFd();
+  // signalfd(2), the same; `fd` is -1 for a new one.
+  virtual int SignalFd(int fd, const sigset_t* signals);
 
   virtual ssize_t Read(int fd, void* data, size_t size);
   virtual ssize_t Write(int fd, const void* data, size_t size);

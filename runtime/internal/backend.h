@@ -1,14 +1,16 @@
 // How a loop waits for its descriptors: the one interface that every back end
-// (epoll today) stands behind. Which events there are, and what is gathered
-// before a call, is the DescriptorTable's business; a back end only talks to
-// the kernel.
+// (epoll, poll, select) stands behind. Which events there are, and what is
+// gathered before a call, is the DescriptorTable's business; a back end only
+// talks to the kernel.
 #ifndef PERCORE_RUNTIME_INTERNAL_BACKEND_H_
 #define PERCORE_RUNTIME_INTERNAL_BACKEND_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "percore/runtime/backend_features.h"
 #include "percore/runtime/event_flags.h"
+#include "percore/runtime/kernel.h"
 #include "percore/runtime/time.h"
 
 namespace percore::internal {
@@ -27,6 +29,7 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual const char* name() const = 0;
+  virtual BackendFeatures features() const = 0;
 
   // Starts to watch `fd` for kRead, kWrite and kClosed, edge-triggered if so
   // flagged. `generation` comes back with every report under this registration.
@@ -34,6 +37,9 @@ class Backend {
   // Changes what is watched.
   virtual int Modify(int fd, EventFlags interest, uint32_t generation) = 0;
   virtual int Remove(int fd) = 0;
+  // The descriptor is about to be closed: what the kernel forgets by itself
+  // needs no call.
+  virtual void Forget(int fd) = 0;
   // Forgets every descriptor, those included that can no longer be named.
   virtual int Reset() = 0;
 
@@ -41,6 +47,10 @@ class Backend {
   // interrupted, and fills `ready`. kForever waits without end.
   virtual int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) = 0;
 };
+
+// 0 if `fd` is open, else -EBADF: for back ends whose system call would not
+// say.
+int CheckOpen(Kernel& kernel, int fd);
 
 }  // namespace percore::internal
 

@@ -15,9 +15,11 @@ bool WatchesSomething(EventFlags flags) {
 
 }  // namespace
 
-int DescriptorTable::WatchWakeup() {
-  return backend_.Add(wakeup_fd_,
-                      EventFlags::kRead | EventFlags::kEdgeTriggered, 0);
+int DescriptorTable::WatchInternal(int fd, EventFlags flags) {
+  const EventFlags interest = EventFlags::kRead | flags;
+  const int result = backend_.Add(fd, interest, 0);
+  if (result == 0) internal_.push_back({fd, interest});
+  return result;
 }
 
 int DescriptorTable::Insert(Event* event) {
@@ -54,11 +56,15 @@ void DescriptorTable::Remove(Event* event) {
 
 void DescriptorTable::Forget(int fd) {
   if (fd < 0 || static_cast<size_t>(fd) >= descriptors_.size()) return;
+  if (!Any(descriptors_[fd].registered)) return;
   descriptors_[fd].registered = EventFlags::kNone;
+  backend_.Forget(fd);
 }
 
 bool DescriptorTable::Apply(std::vector<Event*>& broken) {
-  if (needs_rebuild_) Rebuild();
+  // Without a fresh set the stale registration only costs spurious wake-ups:
+  // keep what there is, and try again in the next round.
+  if (needs_rebuild_) StartAfresh();
   if (changed_.empty()) return true;
 
   bool complete = true;
@@ -155,10 +161,14 @@ void DescriptorTable::MarkChanged(int fd) {
   changed_.push_back(fd);
 }
 
-void DescriptorTable::Rebuild() {
-  // Without a fresh set the stale registration only costs spurious wake-ups:
-  // keep what there is, and try again in the next round.
-  if (backend_.Reset() < 0 || WatchWakeup() < 0) return;
+int DescriptorTable::StartAfresh() {
+  needs_rebuild_ = true;
+  int result = backend_.Reset();
+  for (const Internal& internal : internal_) {
+    if (result < 0) break;
+    result = backend_.Add(internal.fd, internal.interest, 0);
+  }
+  if (result < 0) return result;
   needs_rebuild_ = false;
   for (size_t fd = 0; fd < descriptors_.size(); ++fd) {
     Descriptor& descriptor = descriptors_[fd];
@@ -166,6 +176,7 @@ void DescriptorTable::Rebuild() {
     descriptor.registered = EventFlags::kNone;
     MarkChanged(static_cast<int>(fd));
   }
+  return 0;
 }
 
 }  // namespace percore::internal

@@ -31,14 +31,22 @@ class DescriptorTable {
  public:
   using WatchList = Event::WatchList;
 
-  // `wakeup_fd` wakes the loop and has no event: it is watched from
-  // WatchWakeup() on, edge-triggered. `changes` counts the calls made to change
-  // registrations.
-  DescriptorTable(Backend& backend, int wakeup_fd, Counter& changes)
-      : backend_(backend), wakeup_fd_(wakeup_fd), changes_(changes) {}
+  // `changes` counts the calls made to change registrations.
+  DescriptorTable(Backend& backend, Counter& changes)
+      : backend_(backend), changes_(changes) {}
 
-  // Once, before anything else. 0 or -errno.
-  int WatchWakeup();
+  // Watches a descriptor of the loop's own for reading, which has no event:
+  // what wakes the loop, say. 0 or -errno.
+  int WatchInternal(int fd, EventFlags flags = EventFlags::kNone);
+  // They are the caller's to watch anew after the next StartAfresh().
+  void ForgetInternal() { internal_.clear(); }
+
+  // The events that watch `fd`; null if it was never seen.
+  const WatchList* EventsOn(int fd) const {
+    const auto number = static_cast<size_t>(fd);
+    return number < descriptors_.size() ? &descriptors_[number].events
+                                        : nullptr;
+  }
 
   // Puts a descriptor event in. 0, or -errno when the kernel refuses the
   // descriptor; the table is then unchanged.
@@ -58,6 +66,20 @@ class DescriptorTable {
   const WatchList* Find(const ReadyDescriptor& ready);
   // True once a stale report was seen; the next Apply() starts afresh.
   bool needs_rebuild() const { return needs_rebuild_; }
+
+  // Gives up all that the kernel knows; the next Apply() makes it known anew.
+  // 0, or -errno: then the next Apply() tries again.
+  int StartAfresh();
+
+  // Calls `visit` with the events of each descriptor until it returns false;
+  // returns whether it never did.
+  template <typename Visit>
+  bool ForEachList(Visit visit) const {
+    for (const Descriptor& descriptor : descriptors_) {
+      if (!visit(descriptor.events)) return false;
+    }
+    return true;
+  }
 
   size_t event_count() const { return event_count_; }
   // Descriptors with at least one event.
@@ -79,10 +101,14 @@ class DescriptorTable {
   int Update(int fd, Descriptor& descriptor);
 
   void MarkChanged(int fd);
-  void Rebuild();
+
+  struct Internal {
+    int fd;
+    EventFlags interest;
+  };
 
   Backend& backend_;
-  const int wakeup_fd_;
+  std::vector<Internal> internal_;
   Counter& changes_;
   std::vector<Descriptor> descriptors_;  // by number
   std::vector<int> changed_;

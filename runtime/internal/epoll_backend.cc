@@ -1,5 +1,8 @@
 #include "percore/runtime/internal/epoll_backend.h"
 
+#include <algorithm>
+#include <cerrno>
+
 #include "percore/runtime/error.h"
 
 namespace percore::internal {
@@ -45,14 +48,15 @@ EpollBackend::EpollBackend(Kernel& kernel, int epoll_fd)
 EpollBackend::~EpollBackend() { kernel_.Close(epoll_fd_); }
 
 int EpollBackend::Add(int fd, EventFlags interest, uint32_t generation) {
-  return Control(EPOLL_CTL_ADD, fd, interest, generation);
+  return PutIn(EPOLL_CTL_ADD, fd, interest, generation);
 }
 
 int EpollBackend::Modify(int fd, EventFlags interest, uint32_t generation) {
-  return Control(EPOLL_CTL_MOD, fd, interest, generation);
+  return PutIn(EPOLL_CTL_MOD, fd, interest, generation);
 }
 
 int EpollBackend::Remove(int fd) {
+  if (ForgetFile(fd)) return 0;
   return Control(EPOLL_CTL_DEL, fd, EventFlags::kNone, 0);
 }
 
@@ -61,11 +65,13 @@ int EpollBackend::Reset() {
   if (fresh < 0) return fresh;
   kernel_.Close(epoll_fd_);
   epoll_fd_ = fresh;
+  files_.clear();
   return 0;
 }
 
 int EpollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
   ready.clear();
+  if (AnyFileIsDue()) timeout = Duration::zero();
   const int count = kernel_.EpollWait(
       epoll_fd_, reported_.data(), static_cast<int>(reported_.size()), timeout);
   for (int i = 0; i < count; ++i) {
@@ -78,7 +84,44 @@ int EpollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
       reported_.size() < kMostReports) {
     reported_.resize(reported_.size() * 2);
   }
+  for (File& file : files_) {
+    if (!IsDue(file)) continue;
+    file.reported = true;
+    ready.push_back(
+        {.fd = file.fd,
+         .generation = file.generation,
+         .what = file.interest & (EventFlags::kRead | EventFlags::kWrite)});
+  }
   return count;
+}
+
+int EpollBackend::PutIn(int operation, int fd, EventFlags interest,
+                        uint32_t generation) {
+  const int result = Control(operation, fd, interest, generation);
+  // Whatever had this number before: what epoll says now is what holds.
+  ForgetFile(fd);
+  if (result != -EPERM) return result;
+  files_.push_back({.fd = fd,
+                    .generation = generation,
+                    .interest = interest,
+                    .reported = false});
+  return 0;
+}
+
+bool EpollBackend::ForgetFile(int fd) {
+  if (files_.empty()) return false;
+  return std::erase_if(files_,
+                       [fd](const File& file) { return file.fd == fd; }) > 0;
+}
+
+bool EpollBackend::IsDue(const File& file) {
+  const bool edge = Any(file.interest & EventFlags::kEdgeTriggered);
+  return Any(file.interest & (EventFlags::kRead | EventFlags::kWrite)) &&
+         !(edge && file.reported);
+}
+
+bool EpollBackend::AnyFileIsDue() const {
+  return std::any_of(files_.begin(), files_.end(), IsDue);
 }
 
 int EpollBackend::Control(int operation, int fd, EventFlags interest,

@@ -1,4 +1,7 @@
 // epoll(7) as a back end.
+//
+// epoll refuses what has no readiness of its own: regular files, directories,
+// /dev/null. poll(2) calls these always ready, and so does this back end.
 #ifndef PERCORE_RUNTIME_INTERNAL_EPOLL_BACKEND_H_
 #define PERCORE_RUNTIME_INTERNAL_EPOLL_BACKEND_H_
 
@@ -20,20 +23,39 @@ class EpollBackend final : public Backend {
   ~EpollBackend() override;
 
   const char* name() const override { return "epoll"; }
+  BackendFeatures features() const override {
+    return BackendFeatures::kEdgeTriggered | BackendFeatures::kConstantTime |
+           BackendFeatures::kAnyDescriptor | BackendFeatures::kEarlyClose;
+  }
+
   int Add(int fd, EventFlags interest, uint32_t generation) override;
   int Modify(int fd, EventFlags interest, uint32_t generation) override;
   int Remove(int fd) override;
+  void Forget(int fd) override { ForgetFile(fd); }
   int Reset() override;
   int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) override;
 
  private:
+  // A descriptor that epoll refuses.
+  struct File {
+    int fd;
+    uint32_t generation;
+    EventFlags interest;
+    bool reported;  // since it was put in; for edge-triggered ones
+  };
+
   EpollBackend(Kernel& kernel, int epoll_fd);
 
   int Control(int operation, int fd, EventFlags interest, uint32_t generation);
+  int PutIn(int operation, int fd, EventFlags interest, uint32_t generation);
+  bool ForgetFile(int fd);
+  static bool IsDue(const File& file);
+  bool AnyFileIsDue() const;
 
   Kernel& kernel_;
   int epoll_fd_;
   std::vector<epoll_event> reported_;
+  std::vector<File> files_;
 };
 
 }  // namespace percore::internal

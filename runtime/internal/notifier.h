@@ -11,7 +11,11 @@
 #ifndef PERCORE_RUNTIME_INTERNAL_NOTIFIER_H_
 #define PERCORE_RUNTIME_INTERNAL_NOTIFIER_H_
 
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdint>
+#include <utility>
 
 #include "percore/runtime/kernel.h"
 
@@ -26,12 +30,23 @@ class Notifier {
   Notifier& operator=(const Notifier&) = delete;
   ~Notifier() { kernel_.Close(event_fd_); }
 
-  // To be watched edge-triggered: it is written to and never read.
+  // To be watched edge-triggered, and then never read; or level-triggered, and
+  // drained when it is ready.
   int event_fd() const { return event_fd_; }
 
   // The loop's thread.
   void PrepareToSleep() { sleeping_.store(true); }
   void Awake() { sleeping_.store(false, std::memory_order_relaxed); }
+  // In a child of fork(): takes over `event_fd` for the old one, which is the
+  // parent's to be woken with.
+  void Replace(int event_fd) {
+    kernel_.Close(std::exchange(event_fd_, event_fd));
+    process_ = getpid();
+  }
+  void Drain() {
+    uint64_t count = 0;
+    kernel_.Read(event_fd_, &count, sizeof(count));
+  }
 
   // Any thread, after its work was published with a sequentially consistent
   // store. True if the loop slept and was woken by this call.
@@ -40,6 +55,9 @@ class Notifier {
     Wake();
     return true;
   }
+
+  // False in a child of fork() until Replace().
+  bool IsOwn() const { return process_ == getpid(); }
 
   // Any thread, signal handlers too.
   void Wake() {
@@ -51,7 +69,8 @@ class Notifier {
 
  private:
   Kernel& kernel_;
-  const int event_fd_;
+  int event_fd_;
+  pid_t process_ = getpid();
   std::atomic<bool> sleeping_{false};
 };
 

@@ -1,5 +1,7 @@
 #include "percore/runtime/internal/signal_hub.h"
 
+#include <pthread.h>
+
 #include <cerrno>
 #include <mutex>
 #include <thread>
@@ -30,13 +32,21 @@ std::mutex& SubscriptionMutex() {
 
 void HandleSignal(int signal) {
   const int saved_errno = errno;
-  handlers_running.fetch_add(1);
-  for (const Slot* slot = subscriptions[signal].first.load(); slot != nullptr;
-       slot = slot->next) {
-    if (SignalMailbox* mailbox = slot->mailbox.load()) mailbox->Deliver(signal);
-  }
-  handlers_running.fetch_sub(1);
+  SignalHub::Distribute(signal);
   errno = saved_errno;
+}
+
+// fork() copies the memory, and of the threads only the one that called it: in
+// the child nobody would ever unlock what another thread had locked, and no
+// handler of another thread would ever end.
+void HandleForks() {
+  static const int once = pthread_atfork([] { SubscriptionMutex().lock(); },
+                                         [] { SubscriptionMutex().unlock(); },
+                                         [] {
+                                           handlers_running.store(0);
+                                           SubscriptionMutex().unlock();
+                                         });
+  static_cast<void>(once);
 }
 
 int Install(int signal, struct sigaction* previous) {
@@ -64,6 +74,7 @@ void Fill(Subscriptions& list, SignalMailbox* mailbox) {
 }  // namespace
 
 int SignalHub::Subscribe(int signal, SignalMailbox* mailbox) {
+  HandleForks();
   const std::lock_guard<std::mutex> lock(SubscriptionMutex());
   Subscriptions& list = subscriptions[signal];
   if (list.count == 0) {
@@ -89,6 +100,15 @@ void SignalHub::Unsubscribe(int signal, SignalMailbox* mailbox) {
   // A handler that began before may still hold the pointer. It runs to its end
   // in a few instructions and cannot wait for us.
   while (handlers_running.load() != 0) std::this_thread::yield();
+}
+
+void SignalHub::Distribute(int signal) {
+  handlers_running.fetch_add(1);
+  for (const Slot* slot = subscriptions[signal].first.load(); slot != nullptr;
+       slot = slot->next) {
+    if (SignalMailbox* mailbox = slot->mailbox.load()) mailbox->Deliver(signal);
+  }
+  handlers_running.fetch_sub(1);
 }
 
 }  // namespace percore::internal

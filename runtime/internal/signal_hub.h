@@ -28,7 +28,8 @@ class SignalMailbox {
   void Deliver(int signal) {
     counts_[signal].fetch_add(1, std::memory_order_relaxed);
     pending_.store(true);
-    notifier_.Wake();
+    // A child of fork() would wake its parent.
+    if (notifier_.IsOwn()) notifier_.Wake();
   }
 
   bool pending() const { return pending_.load(); }
@@ -52,6 +53,9 @@ class SignalHub {
   static int Subscribe(int signal, SignalMailbox* mailbox);
   // Once it returns no handler touches the mailbox. Subscribed before.
   static void Unsubscribe(int signal, SignalMailbox* mailbox);
+  // Delivers a signal that came another way than to the handler. Any thread,
+  // signal handlers too.
+  static void Distribute(int signal);
 };
 
 }  // namespace percore::internal

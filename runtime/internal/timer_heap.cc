@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "percore/runtime/event.h"
+
 namespace percore::internal {
 namespace {
 
@@ -12,25 +14,14 @@ constexpr size_t FirstChild(size_t index) { return index * kArity + 1; }
 
 }  // namespace
 
-void TimerHeap::Schedule(Event* event, TimePoint deadline) {
-  const bool extends =
-      Contains(event) && deadline >= entries_[event->heap_index_].deadline;
-  event->deadline_ = deadline;
-  event->sequence_ = next_sequence_++;
-  if (extends) return;
-
-  size_t index = event->heap_index_;
-  if (!Contains(event)) {
-    index = entries_.size();
-    entries_.emplace_back();
-  }
-  SiftUp(index, {deadline, event->sequence_, event});
+void TimerHeap::Insert(const TimerEntry& entry) {
+  entries_.emplace_back();
+  SiftUp(entries_.size() - 1, entry);
 }
 
-void TimerHeap::Remove(Event* event) {
-  const size_t index = event->heap_index_;
-  event->heap_index_ = Event::kNotInHeap;
-  const Entry last = entries_.back();
+void TimerHeap::Remove(size_t index) {
+  entries_[index].event->timer_place_ = kNoTimerPlace;
+  const TimerEntry last = entries_.back();
   entries_.pop_back();
   if (index == entries_.size()) return;
   if (index > 0 && last.Before(entries_[Parent(index)])) {
@@ -40,52 +31,30 @@ void TimerHeap::Remove(Event* event) {
   }
 }
 
-TimePoint TimerHeap::NextDeadline() {
-  Settle();
-  return entries_.empty() ? kInfiniteFuture : entries_.front().deadline;
-}
-
-Event* TimerHeap::PopExpired(TimePoint now) {
-  if (entries_.empty() || entries_.front().deadline > now) return nullptr;
-  if (NextDeadline() > now) return nullptr;
-  Event* event = entries_.front().event;
-  Remove(event);
-  return event;
-}
-
-void TimerHeap::Settle() {
-  while (!entries_.empty()) {
-    Entry& first = entries_.front();
-    const Event& event = *first.event;
-    if (first.sequence == event.sequence_) return;
-    SiftDown(0, {event.deadline_, event.sequence_, first.event});
-  }
-}
-
-void TimerHeap::Place(size_t index, const Entry& entry) {
+void TimerHeap::Put(size_t index, const TimerEntry& entry) {
   entries_[index] = entry;
-  entry.event->heap_index_ = static_cast<uint32_t>(index);
+  entry.event->timer_place_ = TimerPlace::Make(TimerPlace::kHeap, index);
 }
 
-void TimerHeap::SiftUp(size_t index, const Entry& entry) {
+void TimerHeap::SiftUp(size_t index, const TimerEntry& entry) {
   while (index > 0 && entry.Before(entries_[Parent(index)])) {
-    Place(index, entries_[Parent(index)]);
+    Put(index, entries_[Parent(index)]);
     index = Parent(index);
   }
-  Place(index, entry);
+  Put(index, entry);
 }
 
-void TimerHeap::SiftDown(size_t index, const Entry& entry) {
+void TimerHeap::SiftDown(size_t index, const TimerEntry& entry) {
   for (size_t child; (child = FirstChild(index)) < entries_.size();) {
     const size_t end = std::min(child + kArity, entries_.size());
     for (size_t other = child + 1; other < end; ++other) {
       if (entries_[other].Before(entries_[child])) child = other;
     }
     if (!entries_[child].Before(entry)) break;
-    Place(index, entries_[child]);
+    Put(index, entries_[child]);
     index = child;
   }
-  Place(index, entry);
+  Put(index, entry);
 }
 
 }  // namespace percore::internal

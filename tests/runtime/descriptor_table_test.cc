@@ -24,6 +24,9 @@ constexpr int kWakeupFd = 3;
 class RecordingBackend : public Backend {
  public:
   const char* name() const override { return "recording"; }
+  BackendFeatures features() const override {
+    return BackendFeatures::kEdgeTriggered;
+  }
   int Add(int fd, EventFlags interest, uint32_t generation) override {
     generation_ = generation;
     return Record("add", fd, interest);
@@ -35,6 +38,7 @@ class RecordingBackend : public Backend {
   int Remove(int fd) override {
     return Record("remove", fd, EventFlags::kNone);
   }
+  void Forget(int /*fd*/) override {}
   int Reset() override { return Record("reset", 0, EventFlags::kNone); }
   int Wait(Duration, std::vector<ReadyDescriptor>&) override { return 0; }
 
@@ -59,6 +63,11 @@ class RecordingBackend : public Backend {
 
 class DescriptorTableTest : public testing::Test {
  protected:
+  void SetUp() override {
+    ASSERT_EQ(table_.WatchInternal(kWakeupFd, EventFlags::kEdgeTriggered), 0);
+    ASSERT_THAT(backend_.TakeCalls(), ElementsAre("add 3 34"));
+  }
+
   std::unique_ptr<Event> NewEvent(EventFlags interest) {
     return std::make_unique<Event>(*base_, kFd, interest, nullptr, nullptr);
   }
@@ -67,7 +76,7 @@ class DescriptorTableTest : public testing::Test {
   const std::unique_ptr<EventBase> base_ = *EventBase::Create({});
   RecordingBackend backend_;
   Counter changes_;
-  DescriptorTable table_{backend_, kWakeupFd, changes_};
+  DescriptorTable table_{backend_, changes_};
   std::vector<Event*> broken_;
   const std::unique_ptr<Event> reader_ = NewEvent(EventFlags::kRead);
   const std::unique_ptr<Event> writer_ = NewEvent(EventFlags::kWrite);
@@ -180,6 +189,23 @@ TEST_F(DescriptorTableTest, KeepsGoingWhenThereIsNoFreshBackEnd) {
   Apply();
   EXPECT_THAT(backend_.TakeCalls(),
               ElementsAre("reset 0 0", "reset 0 0", "add 3 34", "add 5 2"));
+}
+
+TEST_F(DescriptorTableTest, AStartAfreshThatFailedHalfwayIsMadeGood) {
+  table_.Insert(reader_.get());
+  backend_.TakeCalls();
+  backend_.Answer({0, -ENOMEM});
+  EXPECT_EQ(table_.StartAfresh(), -ENOMEM);
+  EXPECT_TRUE(Apply());
+  EXPECT_THAT(
+      backend_.TakeCalls(),
+      ElementsAre("reset 0 0", "add 3 34", "reset 0 0", "add 3 34", "add 5 2"));
+}
+
+TEST_F(DescriptorTableTest, ForgottenInternalDescriptorsStayOut) {
+  table_.ForgetInternal();
+  EXPECT_EQ(table_.StartAfresh(), 0);
+  EXPECT_THAT(backend_.TakeCalls(), ElementsAre("reset 0 0"));
 }
 
 TEST_F(DescriptorTableTest, ShortOfMemoryItAsksToBeCalledAgain) {

@@ -65,7 +65,7 @@ TEST_F(EventBaseFaultTest, AWaitThatFailsEndsTheLoopWithTheReason) {
 TEST_F(EventBaseFaultTest, AddReportsWhatTheKernelSays) {
   const auto base = *EventBase::Create({.kernel = &kernel_});
   Event event(*base, ends_[0], EventFlags::kRead, &Count, &count_);
-  for (const int error : {ENOMEM, ENOSPC, EPERM}) {
+  for (const int error : {ENOMEM, ENOSPC, EBADF}) {
     kernel_.Fail(Call::kEpollCtl, error);
     EXPECT_FALSE(event.Add().ok()) << error;
     EXPECT_EQ(base->pending_count(), 0u);

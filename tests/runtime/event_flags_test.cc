@@ -15,5 +15,11 @@ TEST(EventFlagsTest, CombineAndMask) {
   EXPECT_FALSE(Any(EventFlags::kNone));
 }
 
+TEST(EventFlagsTest, SayThemselvesInWords) {
+  EXPECT_EQ(ToString(EventFlags::kNone), "none");
+  EXPECT_EQ(ToString(EventFlags::kPersist | EventFlags::kRead),
+            "read, persist");
+}
+
 }  // namespace
 }  // namespace percore

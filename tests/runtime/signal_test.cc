@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -20,17 +21,18 @@ void Count(int signal, EventFlags what, void* count) {
 
 void Ignore(int) {}
 
-class SignalTest : public testing::Test {
+class SignalTest : public testing::TestWithParam<std::string> {
  protected:
   void RunOnce(EventBase& base) {
     ASSERT_TRUE(base.Run(RunMode::kNonBlocking).ok());
   }
 
-  const std::unique_ptr<EventBase> base_ = *EventBase::Create({});
+  const std::unique_ptr<EventBase> base_ =
+      *EventBase::Create({.backend = GetParam()});
   int count_ = 0;
 };
 
-TEST_F(SignalTest, RunsTheCallbackOnTheLoop) {
+TEST_P(SignalTest, RunsTheCallbackOnTheLoop) {
   Event event = Event::Signal(*base_, SIGUSR1, &Count, &count_);
   ASSERT_TRUE(event.Add().ok());
   raise(SIGUSR1);
@@ -39,7 +41,7 @@ TEST_F(SignalTest, RunsTheCallbackOnTheLoop) {
   EXPECT_EQ(count_, 1);
 }
 
-TEST_F(SignalTest, CountsEveryDelivery) {
+TEST_P(SignalTest, CountsEveryDelivery) {
   Event event = Event::Signal(*base_, SIGUSR1, &Count, &count_);
   ASSERT_TRUE(event.Add().ok());
   for (int i = 0; i < 3; ++i) raise(SIGUSR1);
@@ -48,7 +50,7 @@ TEST_F(SignalTest, CountsEveryDelivery) {
   EXPECT_EQ(base_->stats()->signal_events.Get(), 1u);
 }
 
-TEST_F(SignalTest, SeveralEventsSeeTheSameSignal) {
+TEST_P(SignalTest, SeveralEventsSeeTheSameSignal) {
   int other = 0;
   Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
   Event second = Event::Signal(*base_, SIGUSR1, &Count, &other);
@@ -60,7 +62,7 @@ TEST_F(SignalTest, SeveralEventsSeeTheSameSignal) {
   EXPECT_EQ(other, 1);
 }
 
-TEST_F(SignalTest, ReachesSeveralLoops) {
+TEST_P(SignalTest, ReachesSeveralLoops) {
   const std::unique_ptr<EventBase> other_base = *EventBase::Create({});
   int other = 0;
   Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
@@ -74,7 +76,7 @@ TEST_F(SignalTest, ReachesSeveralLoops) {
   EXPECT_EQ(other, 1);
 }
 
-TEST_F(SignalTest, WakesASleepingLoop) {
+TEST_P(SignalTest, WakesASleepingLoop) {
   Event event = Event::Signal(
       *base_, SIGUSR1,
       [](int, EventFlags, void* base) {
@@ -87,7 +89,7 @@ TEST_F(SignalTest, WakesASleepingLoop) {
   other.join();
 }
 
-TEST_F(SignalTest, TheLastEventRestoresTheDispositionThatTheFirstFound) {
+TEST_P(SignalTest, TheLastEventRestoresTheDispositionThatTheFirstFound) {
   struct sigaction before = {};
   before.sa_handler = &Ignore;
   sigaction(SIGUSR1, &before, nullptr);
@@ -106,7 +108,7 @@ TEST_F(SignalTest, TheLastEventRestoresTheDispositionThatTheFirstFound) {
   EXPECT_EQ(after.sa_handler, &Ignore);
 }
 
-TEST_F(SignalTest, RefusesWhatIsNoSignal) {
+TEST_P(SignalTest, RefusesWhatIsNoSignal) {
   for (const int signal : {0, -1, NSIG, SIGKILL}) {
     Event event = Event::Signal(*base_, signal, &Count, &count_);
     EXPECT_EQ(event.Add().code(), absl::StatusCode::kInvalidArgument) << signal;
@@ -117,7 +119,7 @@ TEST_F(SignalTest, RefusesWhatIsNoSignal) {
 }
 
 // Loops come and go while signals rain: no handler touches a dead one.
-TEST_F(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
+TEST_P(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
   Event keep_handled = Event::Signal(*base_, SIGUSR1, &Count, &count_);
   ASSERT_TRUE(keep_handled.Add().ok());
   std::atomic<bool> done{false};
@@ -134,6 +136,10 @@ TEST_F(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
   done.store(true);
   sender.join();
 }
+
+INSTANTIATE_TEST_SUITE_P(AllBackends, SignalTest,
+                         testing::ValuesIn(EventBase::SupportedBackends()),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace percore

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "percore/runtime/event_base.h"
@@ -29,22 +30,22 @@ struct Firing {
   }
 };
 
-class TimerTest : public testing::Test {
+class TimerTest : public testing::TestWithParam<std::string> {
  protected:
   TestKernel kernel_{TestKernel::Clock::kManual};
   const std::unique_ptr<EventBase> base_ =
-      *EventBase::Create({.kernel = &kernel_});
+      *EventBase::Create({.backend = GetParam(), .kernel = &kernel_});
   Firing firing_{base_.get(), base_->Now(), {}};
 };
 
-TEST_F(TimerTest, FiresExactlyWhenItIsDue) {
+TEST_P(TimerTest, FiresExactlyWhenItIsDue) {
   Event timer = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(timer.Add(microseconds(1500)).ok());
   ASSERT_TRUE(base_->Run().ok());
   EXPECT_THAT(firing_.at, ElementsAre(microseconds(1500)));
 }
 
-TEST_F(TimerTest, ZeroAndNegativeTimeoutsFireInTheNextRound) {
+TEST_P(TimerTest, ZeroAndNegativeTimeoutsFireInTheNextRound) {
   Event zero = Event::Timer(*base_, &Firing::Call, &firing_);
   Event negative = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(zero.Add(Duration::zero()).ok());
@@ -53,7 +54,7 @@ TEST_F(TimerTest, ZeroAndNegativeTimeoutsFireInTheNextRound) {
   EXPECT_THAT(firing_.at, ElementsAre(Duration::zero(), Duration::zero()));
 }
 
-TEST_F(TimerTest, AFarFutureTimeoutNeverFires) {
+TEST_P(TimerTest, AFarFutureTimeoutNeverFires) {
   Event never = Event::Timer(*base_, &Firing::Call, &firing_);
   Event soon = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(never.Add(kForever).ok());
@@ -63,7 +64,7 @@ TEST_F(TimerTest, AFarFutureTimeoutNeverFires) {
   EXPECT_THAT(firing_.at, ElementsAre(hours(24 * 365)));
 }
 
-TEST_F(TimerTest, APersistentTimerDoesNotDrift) {
+TEST_P(TimerTest, APersistentTimerDoesNotDrift) {
   Event timer =
       Event::Timer(*base_, &Firing::Call, &firing_, EventFlags::kPersist);
   ASSERT_TRUE(timer.Add(milliseconds(10)).ok());
@@ -75,7 +76,7 @@ TEST_F(TimerTest, APersistentTimerDoesNotDrift) {
                                       milliseconds(30)));
 }
 
-TEST_F(TimerTest, APersistentTimerThatIsLateByPeriodsDoesNotCatchUp) {
+TEST_P(TimerTest, APersistentTimerThatIsLateByPeriodsDoesNotCatchUp) {
   Event timer =
       Event::Timer(*base_, &Firing::Call, &firing_, EventFlags::kPersist);
   ASSERT_TRUE(timer.Add(milliseconds(10)).ok());
@@ -85,7 +86,7 @@ TEST_F(TimerTest, APersistentTimerThatIsLateByPeriodsDoesNotCatchUp) {
   EXPECT_THAT(firing_.at, ElementsAre(milliseconds(35), milliseconds(45)));
 }
 
-TEST_F(TimerTest, AddingAgainMovesTheDeadlineEitherWay) {
+TEST_P(TimerTest, AddingAgainMovesTheDeadlineEitherWay) {
   Event timer = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(timer.Add(milliseconds(10)).ok());
   ASSERT_TRUE(timer.Add(milliseconds(30)).ok());
@@ -96,7 +97,7 @@ TEST_F(TimerTest, AddingAgainMovesTheDeadlineEitherWay) {
   EXPECT_THAT(firing_.at, ElementsAre(milliseconds(30), milliseconds(35)));
 }
 
-TEST_F(TimerTest, ADeletedTimerDoesNotFire) {
+TEST_P(TimerTest, ADeletedTimerDoesNotFire) {
   Event timer = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(timer.Add(milliseconds(10)).ok());
   timer.Del();
@@ -104,7 +105,7 @@ TEST_F(TimerTest, ADeletedTimerDoesNotFire) {
   EXPECT_TRUE(firing_.at.empty());
 }
 
-TEST_F(TimerTest, CountsFromTheCachedTimeUntilItIsRefreshed) {
+TEST_P(TimerTest, CountsFromTheCachedTimeUntilItIsRefreshed) {
   kernel_.Advance(milliseconds(100));
   Event cached = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(cached.Add(milliseconds(200)).ok());
@@ -115,7 +116,7 @@ TEST_F(TimerTest, CountsFromTheCachedTimeUntilItIsRefreshed) {
   EXPECT_THAT(firing_.at, ElementsAre(milliseconds(200), milliseconds(300)));
 }
 
-TEST_F(TimerTest, AnIdleLoopSleepsUntilTheNextDeadlineInOneCall) {
+TEST_P(TimerTest, AnIdleLoopSleepsUntilTheNextDeadlineInOneCall) {
   Event timer = Event::Timer(*base_, &Firing::Call, &firing_);
   ASSERT_TRUE(timer.Add(hours(1)).ok());
   ASSERT_TRUE(base_->Run().ok());
@@ -125,7 +126,7 @@ TEST_F(TimerTest, AnIdleLoopSleepsUntilTheNextDeadlineInOneCall) {
 }
 
 // A steady stream of re-armed deadlines moves no entry and wakes nobody.
-TEST_F(TimerTest, ReArmingDoesNotWakeTheLoop) {
+TEST_P(TimerTest, ReArmingDoesNotWakeTheLoop) {
   Event idle = Event::Timer(*base_, &Firing::Call, &firing_);
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(idle.Add(milliseconds(10) * i).ok());
@@ -134,6 +135,10 @@ TEST_F(TimerTest, ReArmingDoesNotWakeTheLoop) {
   ASSERT_TRUE(base_->Run().ok());
   EXPECT_EQ(base_->stats()->wait_calls.Get(), 1u);
 }
+
+INSTANTIATE_TEST_SUITE_P(AllBackends, TimerTest,
+                         testing::ValuesIn(EventBase::SupportedBackends()),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace percore

@@ -31,8 +31,8 @@ class Subprocess {
                       std::string_view input = {});
   Subprocess(const Subprocess&) = delete;
   Subprocess& operator=(const Subprocess&) = delete;
-  // Kills it, if it still runs. Fails the test if it has ended with an error that
-  // nobody asked for (by Wait() or Ended()): a server that crashed, say.
+  // Kills it, if it still runs. Fails the test if it has ended with an error
+  // that nobody asked for (by Wait() or Ended()): a server that crashed, say.
   ~Subprocess();
 
   pid_t pid() const { return pid_; }

@@ -45,11 +45,30 @@ TimePoint TestKernel::Now() {
 int TestKernel::EpollWait(int epoll_fd, epoll_event* events, int max_events,
                           Duration timeout) {
   if (const int error = Next(Call::kEpollWait); error != 0) return error;
-  if (clock_ == Clock::kReal || timeout == kForever) {
-    return Kernel::EpollWait(epoll_fd, events, max_events, timeout);
-  }
-  const int ready =
-      Kernel::EpollWait(epoll_fd, events, max_events, Duration::zero());
+  return WaitOnClock(timeout, [&](Duration wait) {
+    return Kernel::EpollWait(epoll_fd, events, max_events, wait);
+  });
+}
+
+int TestKernel::Poll(pollfd* descriptors, size_t count, Duration timeout) {
+  if (const int error = Next(Call::kPoll); error != 0) return error;
+  return WaitOnClock(timeout, [&](Duration wait) {
+    return Kernel::Poll(descriptors, count, wait);
+  });
+}
+
+int TestKernel::Select(int limit, unsigned long* readers,
+                       unsigned long* writers, Duration timeout) {
+  if (const int error = Next(Call::kSelect); error != 0) return error;
+  return WaitOnClock(timeout, [&](Duration wait) {
+    return Kernel::Select(limit, readers, writers, wait);
+  });
+}
+
+template <typename Wait>
+int TestKernel::WaitOnClock(Duration timeout, Wait wait) {
+  if (clock_ == Clock::kReal || timeout == kForever) return wait(timeout);
+  const int ready = wait(Duration::zero());
   if (ready == 0) Advance(timeout);
   return ready;
 }
@@ -82,6 +101,10 @@ int TestKernel::EpollCreate() { PERCORE_FAIL_OR(kEpollCreate, EpollCreate()); }
 int TestKernel::EpollCtl(int epoll_fd, int operation, int fd,
                          epoll_event* event) {
   PERCORE_FAIL_OR(kEpollCtl, EpollCtl(epoll_fd, operation, fd, event));
+}
+
+int TestKernel::SignalFd(int fd, const sigset_t* signals) {
+  PERCORE_FAIL_OR(kSignalFd, SignalFd(fd, signals));
 }
 
 int TestKernel::EventFd() { PERCORE_FAIL_OR(kEventFd, EventFd()); }

@@ -33,7 +33,10 @@ class TestKernel : public Kernel {
     kEpollCreate,
     kEpollCtl,
     kEpollWait,
+    kPoll,
+    kSelect,
     kEventFd,
+    kSignalFd,
     kRead,  // read() and readv()
     kWrite,
     kWritev,
@@ -65,7 +68,11 @@ class TestKernel : public Kernel {
                epoll_event* event) override;
   int EpollWait(int epoll_fd, epoll_event* events, int max_events,
                 Duration timeout) override;
+  int Poll(pollfd* descriptors, size_t count, Duration timeout) override;
+  int Select(int limit, unsigned long* readers, unsigned long* writers,
+             Duration timeout) override;
   int EventFd() override;
+  int SignalFd(int fd, const sigset_t* signals) override;
   ssize_t Read(int fd, void* data, size_t size) override;
   ssize_t Write(int fd, const void* data, size_t size) override;
   ssize_t Readv(int fd, const iovec* extents, int count) override;
@@ -86,6 +93,10 @@ class TestKernel : public Kernel {
     int count = 0;
     std::deque<int> results;  // 0 to pass, else the errno
   };
+
+  // What `wait(timeout)` returns, on the clock that this kernel has.
+  template <typename Wait>
+  int WaitOnClock(Duration timeout, Wait wait);
 
   // 0, or the negated errno that this call is to fail with.
   int Next(Call call);

@@ -1,0 +1,52 @@
+// What the back ends of a loop can do, and which of it a program needs.
+//
+// ```cpp
+// auto base = percore::EventBase::Create(
+//     {.require = percore::BackendFeatures::kEarlyClose});
+// if (base.ok()) std::string name = (*base)->backend_name();
+// ```
+#ifndef PERCORE_RUNTIME_BACKEND_FEATURES_H_
+#define PERCORE_RUNTIME_BACKEND_FEATURES_H_
+
+#include <cstdint>
+#include <string>
+
+namespace percore {
+
+enum class BackendFeatures : uint8_t {
+  kNone = 0,
+  // Events may be edge-triggered (EventFlags::kEdgeTriggered). Elsewhere that
+  // flag is ignored, and events are level-triggered.
+  kEdgeTriggered = 0x01,
+  // A round costs by the number of descriptors that are ready, not of those
+  // that are watched.
+  kConstantTime = 0x02,
+  // Regular files and directories may be watched, and are always ready.
+  kAnyDescriptor = 0x04,
+  // EventFlags::kClosed: the peer's end is seen without reading.
+  kEarlyClose = 0x08,
+};
+
+constexpr BackendFeatures operator|(BackendFeatures a, BackendFeatures b) {
+  return static_cast<BackendFeatures>(static_cast<uint8_t>(a) |
+                                      static_cast<uint8_t>(b));
+}
+constexpr BackendFeatures operator&(BackendFeatures a, BackendFeatures b) {
+  return static_cast<BackendFeatures>(static_cast<uint8_t>(a) &
+                                      static_cast<uint8_t>(b));
+}
+constexpr BackendFeatures operator~(BackendFeatures a) {
+  return static_cast<BackendFeatures>(~static_cast<uint8_t>(a));
+}
+
+// True if at least one bit is set.
+constexpr bool Any(BackendFeatures features) {
+  return features != BackendFeatures::kNone;
+}
+
+// In words: "edge-triggered, any descriptor"; "none".
+std::string ToString(BackendFeatures features);
+
+}  // namespace percore
+
+#endif  // PERCORE_RUNTIME_BACKEND_FEATURES_H_

@@ -1,0 +1,104 @@
+#include "percore/runtime/internal/choose_backend.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "percore/runtime/internal/epoll_backend.h"
+#include "percore/runtime/internal/poll_backend.h"
+#include "percore/runtime/internal/select_backend.h"
+
+namespace percore::internal {
+namespace {
+
+using Made = absl::StatusOr<std::unique_ptr<Backend>>;
+
+struct Entry {
+  const char* name;
+  Made (*make)(Kernel& kernel);
+};
+
+// Best first.
+constexpr std::array<Entry, 3> kEntries = {{
+    {"epoll",
+     [](Kernel& kernel) -> Made { return EpollBackend::Create(kernel); }},
+    {"poll",
+     [](Kernel& kernel) -> Made {
+       return std::make_unique<PollBackend>(kernel);
+     }},
+    {"select",
+     [](Kernel& kernel) -> Made {
+       return std::make_unique<SelectBackend>(kernel);
+     }},
+}};
+
+std::string VariableOf(const char* name) {
+  return absl::StrCat("PERCORE_NO", absl::AsciiStrToUpper(name));
+}
+
+// What speaks against a back end before it is made; empty if nothing does.
+std::string ObstacleTo(const Entry& entry, const BackendDemands& demands) {
+  if (std::find(demands.avoid.begin(), demands.avoid.end(), entry.name) !=
+      demands.avoid.end()) {
+    return "is to be avoided";
+  }
+  // By its name it is asked for whatever the environment says.
+  if (demands.environment && demands.name.empty()) {
+    const std::string variable = VariableOf(entry.name);
+    if (std::getenv(variable.c_str()) != nullptr) {
+      return absl::StrCat("is switched off by ", variable);
+    }
+  }
+  return "";
+}
+
+absl::Status CheckNames(const BackendDemands& demands) {
+  std::vector<std::string> asked = demands.avoid;
+  if (!demands.name.empty()) asked.push_back(demands.name);
+  for (const std::string& name : asked) {
+    const std::vector<std::string>& known = BackendNames();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown back end '", name, "': this build has ",
+                       absl::StrJoin(known, ", ")));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const std::vector<std::string>& BackendNames() {
+  static const auto& names = *[] {
+    auto* const made = new std::vector<std::string>;
+    for (const Entry& entry : kEntries) made->emplace_back(entry.name);
+    return made;
+  }();
+  return names;
+}
+
+Made ChooseBackend(const BackendDemands& demands, Kernel& kernel) {
+  if (absl::Status status = CheckNames(demands); !status.ok()) return status;
+  std::vector<std::string> obstacles;
+  for (const Entry& entry : kEntries) {
+    if (!demands.name.empty() && demands.name != entry.name) continue;
+    std::string obstacle = ObstacleTo(entry, demands);
+    if (obstacle.empty()) {
+      Made made = entry.make(kernel);
+      // A system out of descriptors is not helped by a slower back end.
+      if (!made.ok()) return made;
+      const BackendFeatures missing = demands.require & ~(*made)->features();
+      if (!Any(missing)) return made;
+      obstacle = absl::StrCat("lacks ", ToString(missing));
+    }
+    obstacles.push_back(absl::StrCat(entry.name, " ", obstacle));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "no back end meets the demands: ", absl::StrJoin(obstacles, "; ")));
+}
+
+}  // namespace percore::internal

@@ -1,0 +1,36 @@
+// The note that debug mode keeps of every event.
+#ifndef PERCORE_RUNTIME_INTERNAL_EVENT_REGISTRY_H_
+#define PERCORE_RUNTIME_INTERNAL_EVENT_REGISTRY_H_
+
+#include <atomic>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace percore {
+
+class Event;
+
+namespace internal {
+
+// Any thread. Events are known by their address alone: they may be gone.
+class EventRegistry {
+ public:
+  static bool enabled() { return enabled_.load(std::memory_order_relaxed); }
+  static void Enable() { enabled_.store(true); }
+
+  static void Constructed(const Event* event);
+  static void Destroyed(const Event* event, std::string description);
+  // FailedPrecondition if the event has been destroyed.
+  static absl::Status CheckAlive(const Event* event);
+  static void Pending(const Event* event, std::string description);
+  static void NotPending(const Event* event);
+
+ private:
+  static std::atomic<bool> enabled_;
+};
+
+}  // namespace internal
+}  // namespace percore
+
+#endif  // PERCORE_RUNTIME_INTERNAL_EVENT_REGISTRY_H_

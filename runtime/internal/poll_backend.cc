@@ -1,0 +1,90 @@
+#include "percore/runtime/internal/poll_backend.h"
+
+#include <cerrno>
+
+namespace percore::internal {
+namespace {
+
+int16_t ToPoll(EventFlags interest) {
+  int16_t mask = 0;
+  if (Any(interest & EventFlags::kRead)) mask |= POLLIN;
+  if (Any(interest & EventFlags::kWrite)) mask |= POLLOUT;
+  if (Any(interest & EventFlags::kClosed)) mask |= POLLRDHUP;
+  return mask;
+}
+
+EventFlags FromPoll(int16_t mask) {
+  EventFlags what = EventFlags::kNone;
+  // An error or a hang-up makes both directions ready: whoever reads or writes
+  // next is told which it was.
+  if ((mask & (POLLIN | POLLERR | POLLHUP)) != 0) what |= EventFlags::kRead;
+  if ((mask & (POLLOUT | POLLERR | POLLHUP)) != 0) what |= EventFlags::kWrite;
+  if ((mask & (POLLRDHUP | POLLHUP)) != 0) what |= EventFlags::kClosed;
+  return what;
+}
+
+}  // namespace
+
+int PollBackend::Add(int fd, EventFlags interest, uint32_t generation) {
+  if (index_.Find(fd) != DescriptorIndex::kNone) return -EEXIST;
+  if (const int error = CheckOpen(kernel_, fd); error < 0) return error;
+  index_.Set(fd, static_cast<uint32_t>(watched_.size()));
+  watched_.push_back({.fd = fd, .events = ToPoll(interest), .revents = 0});
+  generations_.push_back(generation);
+  return 0;
+}
+
+int PollBackend::Modify(int fd, EventFlags interest, uint32_t generation) {
+  const uint32_t place = index_.Find(fd);
+  if (place == DescriptorIndex::kNone) return -ENOENT;
+  if (const int error = CheckOpen(kernel_, fd); error < 0) return error;
+  watched_[place].events = ToPoll(interest);
+  generations_[place] = generation;
+  return 0;
+}
+
+int PollBackend::Remove(int fd) {
+  const uint32_t place = index_.Find(fd);
+  if (place == DescriptorIndex::kNone) return -ENOENT;
+  watched_[place] = watched_.back();
+  generations_[place] = generations_.back();
+  index_.Set(watched_[place].fd, place);
+  index_.Erase(fd);
+  watched_.pop_back();
+  generations_.pop_back();
+  return 0;
+}
+
+int PollBackend::Reset() {
+  watched_.clear();
+  generations_.clear();
+  index_.Clear();
+  return 0;
+}
+
+int PollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
+  ready.clear();
+  const int count = kernel_.Poll(watched_.data(), watched_.size(), timeout);
+  int left = count;
+  for (size_t i = 0; i < watched_.size() && left > 0;) {
+    const pollfd& watched = watched_[i];
+    if (watched.revents == 0) {
+      ++i;
+      continue;
+    }
+    --left;
+    if ((watched.revents & POLLNVAL) != 0) {
+      // Closed without a word. epoll forgets such a descriptor, and so do we:
+      // it would end every wait at once. Another one moves to its place.
+      Remove(watched.fd);
+      continue;
+    }
+    ready.push_back({.fd = watched.fd,
+                     .generation = generations_[i],
+                     .what = FromPoll(watched.revents)});
+    ++i;
+  }
+  return count;
+}
+
+}  // namespace percore::internal

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -24,11 +25,11 @@ char self_argument;
 Event::Event(EventBase& base, int fd, EventFlags interest, Callback callback,
              void* argument)
     : base_(&base),
-      callback_(callback),
-      argument_(argument == &self_argument ? this : argument),
       fd_(fd),
       interest_(interest),
-      priority_(static_cast<uint8_t>(base.priority_count() / 2)) {
+      priority_(static_cast<uint8_t>(base.priority_count() / 2)),
+      callback_(callback),
+      argument_(argument == &self_argument ? this : argument) {
   if (internal::EventRegistry::enabled()) {
     internal::EventRegistry::Constructed(this);
   }
@@ -55,25 +56,33 @@ Event Event::Signal(EventBase& base, int signal, Callback callback,
 }
 
 absl::Status Event::Add() {
-  if (absl::Status status = CheckUsable(); !status.ok()) return status;
-  if (absl::Status status = base_->Insert(this); !status.ok()) return status;
-  NotePending();
-  return absl::OkStatus();
+  return NeedsCheck() ? AddChecked(std::nullopt) : AddUnchecked();
 }
 
 absl::Status Event::Add(Duration timeout) {
-  if (absl::Status status = CheckUsable(); !status.ok()) return status;
-  if (fd_ >= 0) {
+  return NeedsCheck() ? AddChecked(timeout) : AddUnchecked(timeout);
+}
+
+absl::Status Event::AddUnchecked() {
+  return inserted_ ? absl::OkStatus() : base_->Insert(this);
+}
+
+absl::Status Event::AddUnchecked(Duration timeout) {
+  if (fd_ >= 0 && !inserted_) {
     if (absl::Status status = base_->Insert(this); !status.ok()) return status;
   }
   base_->ScheduleTimer(this, timeout);
-  NotePending();
   return absl::OkStatus();
 }
 
-absl::Status Event::CheckUsable() const {
+bool Event::NeedsCheck() const {
+  return internal::EventRegistry::enabled() || finalized();
+}
+
+absl::Status Event::AddChecked(std::optional<Duration> timeout) {
+  const bool debug = internal::EventRegistry::enabled();
   // First: of an event that is gone nothing else can be trusted.
-  if (internal::EventRegistry::enabled()) {
+  if (debug) {
     if (absl::Status status = internal::EventRegistry::CheckAlive(this);
         !status.ok()) {
       return status;
@@ -83,13 +92,12 @@ absl::Status Event::CheckUsable() const {
     return absl::FailedPreconditionError(
         absl::StrCat("the event was finalized: ", Describe()));
   }
-  return absl::OkStatus();
-}
-
-void Event::NotePending() const {
-  if (internal::EventRegistry::enabled()) {
+  absl::Status status =
+      timeout.has_value() ? AddUnchecked(*timeout) : AddUnchecked();
+  if (debug && status.ok()) {
     internal::EventRegistry::Pending(this, Describe());
   }
+  return status;
 }
 
 void Event::Del() {

@@ -43,6 +43,11 @@ absl::StatusOr<std::unique_ptr<EventBase>> EventBase::Create(
         absl::StrCat("deferred_per_round must be at least 1, not ",
                      options.deferred_per_round));
   }
+  if (options.limits.max_callbacks < 1 || options.limits.from_priority < 0 ||
+      options.limits.max_interval <= Duration::zero()) {
+    return absl::InvalidArgumentError(
+        "limits of dispatch must let at least something run");
+  }
   Kernel& kernel = *options.kernel;
   absl::StatusOr<std::unique_ptr<internal::Backend>> backend =
       internal::ChooseBackend({.name = options.backend,
@@ -145,7 +150,7 @@ void EventBase::ResetMaxima() {
 }
 
 void EventBase::NoteMaxima() {
-  maxima_.pending = std::max(maxima_.pending, pending_count());
+  NotePending();
   maxima_.active = std::max(maxima_.active, active_.size());
   maxima_.virtuals = std::max(maxima_.virtuals, virtual_count_);
 }
@@ -165,10 +170,6 @@ int EventBase::CloseDescriptor(int fd) {
   CheckThread();
   descriptors_.Forget(fd);
   return kernel_.Close(fd);
-}
-
-size_t EventBase::pending_count() const {
-  return descriptors_.event_count() + signals_.event_count() + timers_.size();
 }
 
 absl::Status EventBase::Once(
@@ -449,13 +450,12 @@ void EventBase::RunFinalizers() {
 
 absl::Status EventBase::Insert(Event* event) {
   CheckThread();
-  if (event->inserted_) return absl::OkStatus();
   absl::Status status = Any(event->interest_ & EventFlags::kSignal)
                             ? InsertSignal(event)
                             : InsertDescriptor(event);
   if (!status.ok()) return status;
   event->inserted_ = true;
-  NoteMaxima();
+  NotePending();
   return absl::OkStatus();
 }
 
@@ -545,6 +545,7 @@ void EventBase::ActivateLater(Event* event, EventFlags what) {
 }
 
 void EventBase::Deactivate(Event* event) {
+  if (event->queue_ == Event::Queue::kNone) return;
   event->active_what_ = EventFlags::kNone;
   event->signal_count_ = 0;
   if (event->active()) {

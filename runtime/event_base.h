@@ -33,6 +33,7 @@
 #ifndef PERCORE_RUNTIME_EVENT_BASE_H_
 #define PERCORE_RUNTIME_EVENT_BASE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <climits>
 #include <cstddef>
@@ -209,7 +210,9 @@ class EventBase {
 
   // Conditions waited for: a descriptor, a signal, a timeout. An event that
   // waits for a descriptor with a timeout counts twice.
-  size_t pending_count() const;
+  size_t pending_count() const {
+    return descriptors_.event_count() + signals_.event_count() + timers_.size();
+  }
   size_t active_count() const { return active_.size(); }
   size_t virtual_count() const { return virtual_count_; }
   // The most there were of each, at any time since ResetMaxima().
@@ -285,7 +288,7 @@ class EventBase {
     const bool is_new = !internal::TimerQueue::Contains(event);
     event->timeout_ = timeout;
     timers_.Schedule(event, AddSaturated(now_, timeout));
-    if (is_new) NoteMaxima();
+    if (is_new) NotePending();
   }
   void Activate(Event* event, EventFlags what);
   void ActivateLater(Event* event, EventFlags what);
@@ -303,6 +306,9 @@ class EventBase {
   bool HasNews() const;
   bool MustStopRunning() const {
     return continue_ || break_.load(std::memory_order_relaxed);
+  }
+  void NotePending() {
+    maxima_.pending = std::max(maxima_.pending, pending_count());
   }
   void NoteMaxima();
 

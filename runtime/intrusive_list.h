@@ -31,8 +31,12 @@ class IntrusiveList {
   bool empty() const { return first_ == nullptr; }
   // Null if empty.
   T* first() const { return first_; }
-  // Null for the last element.
+  // Null if empty.
+  T* last() const { return last_; }
+  // Null for the last element, and for the first.
   static T* Next(const T* element) { return (element->*kLink).next; }
+
+  static T* Previous(const T* element) { return (element->*kLink).previous; }
 
   void PushBack(T* element) {
     (element->*kLink) = {.previous = last_, .next = nullptr};

@@ -88,17 +88,20 @@ def _nanoseconds(result, key):
     return result[key] * _UNITS[result["time_unit"]]
 
 
-def micro_cases(options, found, iterations, threads=1, skipped_quick=()):
+def micro_cases(
+    options, found, iterations, threads=1, skipped_quick=lambda case: False
+):
     """The cases of the first program, each with all programs that have it.
 
-    `iterations(case)` says how many are counted, few and many.
+    `iterations(case)` says how many are counted, few and many;
+    `skipped_quick(case)` what a quick run leaves out.
     """
     has = {program: set(list_cases(program)) for program in found}
     if threads > machine.cpu_count():
         return []
     cases = []
     for name in list_cases(found[0]):
-        if options.quick and name in skipped_quick:
+        if options.quick and skipped_quick(name):
             continue
         cases.append(
             MicroCase(

@@ -40,6 +40,11 @@ class Loop {
     }
   }
 
+  void RunReady() {
+    context_.restart();
+    context_.poll();
+  }
+
  private:
   asio::io_context context_{1};
 };

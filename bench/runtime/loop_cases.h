@@ -14,6 +14,8 @@
 //     // the loop's clock is then the one that has been read for the round.
 //     // Ends when nothing is left to do at once, or nothing is pending at all.
 //     void RunInside(std::function<void()> work, Until until);
+//     // Looks what is ready, without waiting.
+//     void RunReady();
 //     // Optional: what to set very many timers to that all have this delay.
 //     timeval CommonDelay(timeval delay);
 //   };
@@ -33,6 +35,9 @@
 //     void Delete(int timer);
 //   };
 //
+//   // Optional: events that are made active by hand, as Deferred.
+//   class Activated { ... };
+//
 //   // Optional: callbacks that add 1 to `*ran` as soon as possible.
 //   class Deferred {
 //    public:
@@ -45,6 +50,7 @@
 #define PERCORE_BENCH_RUNTIME_LOOP_CASES_H_
 
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <functional>
 #include <string>
@@ -86,6 +92,9 @@ void RunCascadeCase(benchmark::State& state, int pairs) {
 }
 
 inline constexpr int kTimersPerIteration = 1000;
+
+// Timers that are to run out are set within so long, at most.
+inline int MicrosecondsToSet(int count) { return count; }
 
 template <typename Library>
 void RunTimerAddDeleteCase(benchmark::State& state, int pending) {
@@ -151,6 +160,111 @@ void RunIdleTimeoutCase(benchmark::State& state, int pending) {
   Check(fired == 0, "a timer ran out early");
 }
 
+// Some of very many timers are put off again and again.
+template <typename Library>
+void RunTimerHotRearmCase(benchmark::State& state, int pending) {
+  constexpr int kHot = 10'000;
+  int fired = 0;
+  typename Library::Loop loop;
+  typename Library::Timers timers(loop, pending, &fired);
+  DelayPlan delays = PendingDelays();
+  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
+  RearmPlan plan(kHot);
+  Measure(state, kTimersPerIteration, [&] {
+    loop.RunInside(
+        [&] {
+          for (int i = 0; i < kTimersPerIteration; ++i) {
+            const RearmPlan::Rearm rearm = plan.Next();
+            timers.Set(rearm.timer, rearm.delay);
+          }
+        },
+        Until::kNothingReady);
+  });
+  Check(fired == 0, "a timer ran out early");
+}
+
+// A pending timer, any one, is set to another time, earlier or later.
+template <typename Library>
+void RunTimerReaddCase(benchmark::State& state, int pending) {
+  int fired = 0;
+  typename Library::Loop loop;
+  typename Library::Timers timers(loop, pending, &fired);
+  DelayPlan delays = PendingDelays();
+  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
+  RearmPlan plan(pending);
+  Measure(state, kTimersPerIteration, [&] {
+    loop.RunInside(
+        [&] {
+          for (int i = 0; i < kTimersPerIteration; ++i) {
+            timers.Set(plan.Next().timer, delays.Next());
+          }
+        },
+        Until::kNothingReady);
+  });
+  Check(fired == 0, "a timer ran out early");
+}
+
+template <typename Library>
+void RunTimerAddCase(benchmark::State& state, int count) {
+  int fired = 0;
+  typename Library::Loop loop;
+  typename Library::Timers timers(loop, count, &fired);
+  DelayPlan delays = PendingDelays();
+  MeasureAfter(
+      state, count,
+      [&] {
+        for (int i = 0; i < count; ++i) timers.Delete(i);
+      },
+      [&] {
+        loop.RunInside(
+            [&] {
+              for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
+            },
+            Until::kNothingReady);
+      });
+  Check(fired == 0, "a timer ran out early");
+}
+
+template <typename Library>
+void RunTimerDeleteCase(benchmark::State& state, int count) {
+  int fired = 0;
+  typename Library::Loop loop;
+  typename Library::Timers timers(loop, count, &fired);
+  DelayPlan delays = PendingDelays();
+  RearmPlan order(count);
+  MeasureAfter(
+      state, count,
+      [&] {
+        for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
+      },
+      [&] {
+        for (int i = 0; i < count; ++i) timers.Delete(order.Next().timer);
+      });
+  Check(fired == 0, "a timer ran out early");
+}
+
+// What it takes to run the callbacks of `count` timers that all are due, set to
+// times within `spread_us` of each other.
+template <typename Library>
+void RunTimerExpireCase(benchmark::State& state, int count, int spread_us) {
+  int fired = 0;
+  typename Library::Loop loop;
+  typename Library::Timers timers(loop, count, &fired);
+  // Later than the last of them can be while they are set.
+  const int first_us = MicrosecondsToSet(count);
+  DelayPlan delays(first_us, first_us + spread_us);
+  MeasureAfter(
+      state, count,
+      [&] {
+        fired = 0;
+        for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
+        constexpr int kMargin_us = 2000;  // libuv's clock has milliseconds
+        usleep(static_cast<useconds_t>(first_us + spread_us + kMargin_us));
+      },
+      [&] { loop.RunInside([] {}, Until::kNothingPending); });
+  Check(fired == count, "not every timer ran out");
+}
+
 template <typename Library>
 void RunTimerFireCase(benchmark::State& state, int count) {
   int fired = 0;
@@ -168,11 +282,28 @@ void RunTimerFireCase(benchmark::State& state, int count) {
   });
 }
 
+// What a round costs in which nothing happens: that many descriptors and timers
+// are waited for.
 template <typename Library>
+void RunIdleRoundCase(benchmark::State& state, int pending) {
+  int fired = 0;
+  ByteRelay relay(pending);
+  if (Failed()) return;
+  typename Library::Loop loop;
+  typename Library::Readers readers(loop, relay);
+  typename Library::Timers timers(loop, pending, &fired);
+  DelayPlan delays = PendingDelays();
+  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
+  Measure(state, 1, [&] { loop.RunReady(); });
+  Check(fired == 0, "a timer ran out early");
+}
+
+// `Callbacks` is Library::Deferred or Library::Activated.
+template <typename Library, typename Callbacks>
 void RunDeferredCase(benchmark::State& state, int count) {
   int ran = 0;
   typename Library::Loop loop;
-  typename Library::Deferred deferred(loop, count, &ran);
+  Callbacks deferred(loop, count, &ran);
   Measure(state, count, [&] {
     ran = 0;
     loop.RunInside(
@@ -192,21 +323,42 @@ inline void AddSizedCase(const std::string& name, int size,
 }
 
 template <typename Library>
+void AddTimerCases() {
+  for (int pending : {10'000, 1'000'000}) {
+    AddSizedCase("timer_add_delete", pending, &RunTimerAddDeleteCase<Library>);
+    AddSizedCase("timer_rearm", pending, &RunTimerRearmCase<Library>);
+    AddSizedCase("timer_readd", pending, &RunTimerReaddCase<Library>);
+    AddSizedCase("timer_add", pending, &RunTimerAddCase<Library>);
+    AddSizedCase("timer_delete", pending, &RunTimerDeleteCase<Library>);
+    AddSizedCase("timer_expire", pending,
+                 [](benchmark::State& state, int count) {
+                   RunTimerExpireCase<Library>(state, count, count / 2);
+                 });
+    AddSizedCase("timer_expire_equal", pending,
+                 [](benchmark::State& state, int count) {
+                   RunTimerExpireCase<Library>(state, count, 1);
+                 });
+  }
+  AddSizedCase("timer_rearm_hot", 1'000'000, &RunTimerHotRearmCase<Library>);
+  AddSizedCase("idle_timeout", 10'000, &RunIdleTimeoutCase<Library>);
+  AddSizedCase("timer_fire", 10'000, &RunTimerFireCase<Library>);
+}
+
+template <typename Library>
 void AddLoopCases() {
-  for (int pairs : {100, 1000}) {
+  for (int pairs : {100, 1000, 20'000}) {
     AddSizedCase("pipe", pairs, &RunPipeCase<Library>);
   }
   AddSizedCase("cascade", 100, &RunCascadeCase<Library>);
-  for (int pending : {10'000, 1'000'000}) {
-    AddSizedCase("timer_add_delete", pending, &RunTimerAddDeleteCase<Library>);
-  }
-  for (int pending : {10'000, 1'000'000}) {
-    AddSizedCase("timer_rearm", pending, &RunTimerRearmCase<Library>);
-  }
-  AddSizedCase("idle_timeout", 10'000, &RunIdleTimeoutCase<Library>);
-  AddSizedCase("timer_fire", 10'000, &RunTimerFireCase<Library>);
+  AddSizedCase("idle_round", 1000, &RunIdleRoundCase<Library>);
+  AddTimerCases<Library>();
   if constexpr (requires { typename Library::Deferred; }) {
-    AddSizedCase("deferred", 1000, &RunDeferredCase<Library>);
+    AddSizedCase("deferred", 1000,
+                 &RunDeferredCase<Library, typename Library::Deferred>);
+  }
+  if constexpr (requires { typename Library::Activated; }) {
+    AddSizedCase("activate", 1000,
+                 &RunDeferredCase<Library, typename Library::Activated>);
   }
 }
 

@@ -37,6 +37,10 @@ class Loop {
     Check(event_base_loop(base_, flags) >= 0, "event_base_loop");
   }
 
+  void RunReady() {
+    Check(event_base_loop(base_, EVLOOP_NONBLOCK) >= 0, "event_base_loop");
+  }
+
   timeval CommonDelay(timeval delay) {
     return *event_base_init_common_timeout(base_, &delay);
   }
@@ -149,6 +153,8 @@ struct Libevent {
   using Readers = bench::Readers;
   using Timers = bench::Timers;
   using Deferred = bench::Deferred;
+  // What it has for both.
+  using Activated = bench::Deferred;
 };
 
 }  // namespace

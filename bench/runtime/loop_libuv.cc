@@ -48,6 +48,8 @@ class Loop {
            until == Until::kNothingReady ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
   }
 
+  void RunReady() { uv_run(&loop_, UV_RUN_NOWAIT); }
+
  private:
   static void RunWork(uv_prepare_t* inside) {
     uv_prepare_stop(inside);

@@ -42,6 +42,10 @@ class Loop {
     Check(base_->Run(mode).ok(), "EventBase::Run");
   }
 
+  void RunReady() {
+    Check(base_->Run(RunMode::kNonBlocking).ok(), "EventBase::Run");
+  }
+
  private:
   static void RunWork(void* loop) { static_cast<Loop*>(loop)->work_(); }
 
@@ -120,11 +124,30 @@ class Deferred {
   InPlaceArray<DeferredCallback> callbacks_;
 };
 
+class Activated {
+ public:
+  Activated(Loop& loop, int count, int* ran) : events_(count) {
+    for (int i = 0; i < count; ++i) {
+      events_.Emplace(loop.base(), -1, EventFlags::kNone, &Count, ran);
+    }
+  }
+
+  void Schedule(int event) { events_[event].Activate(EventFlags::kTimeout); }
+
+ private:
+  static void Count(int /*fd*/, EventFlags /*what*/, void* ran) {
+    ++*static_cast<int*>(ran);
+  }
+
+  InPlaceArray<Event> events_;
+};
+
 struct Percore {
   using Loop = bench::Loop;
   using Readers = bench::Readers;
   using Timers = bench::Timers;
   using Deferred = bench::Deferred;
+  using Activated = bench::Activated;
 };
 
 }  // namespace

@@ -124,15 +124,22 @@ void TimerQueue::TakeFromWheel(TimePoint now) {
 
 void TimerQueue::AppendTick(const TimerWheel::List& tick) {
   const size_t begin = run_.size();
-  for (Event* event = tick.first(); event != nullptr;) {
-    Event* const next = TimerWheel::List::Next(event);
-    if (wheel_.Covers(event->deadline_)) {
-      wheel_.Insert(event);
-    } else {
-      run_.push_back({event->deadline_, event->sequence_, event});
-    }
-    event = next;
+  // With very many timers every step along the list waits for memory: two
+  // walks, from both ends, wait at the same time.
+  Event* front = tick.first();
+  Event* back = tick.last();
+  while (true) {
+    Event* const next = TimerWheel::List::Next(front);
+    AppendOrPutBack(front, run_);
+    if (front == back) break;
+    Event* const previous = TimerWheel::List::Previous(back);
+    AppendOrPutBack(back, from_back_);
+    if (next == back) break;
+    front = next;
+    back = previous;
   }
+  run_.insert(run_.end(), from_back_.rbegin(), from_back_.rend());
+  from_back_.clear();
   // Timers that were set one after the other with one delay are sorted already.
   const auto first = run_.begin() + static_cast<std::ptrdiff_t>(begin);
   if (!std::is_sorted(first, run_.end(), Earlier)) {
@@ -140,6 +147,16 @@ void TimerQueue::AppendTick(const TimerWheel::List& tick) {
   }
   run_live_ += run_.size() - begin;
   SetPlaces(begin);
+}
+
+// What has been put off since it was put into the wheel goes back there.
+void TimerQueue::AppendOrPutBack(Event* event,
+                                 std::vector<TimerEntry>& entries) {
+  if (wheel_.Covers(event->deadline_)) {
+    wheel_.Insert(event);
+  } else {
+    entries.push_back({event->deadline_, event->sequence_, event});
+  }
 }
 
 void TimerQueue::AppendToRun(const TimerEntry& entry) {

@@ -105,6 +105,7 @@ class TimerQueue {
   const TimerEntry* EarlierFront() const;
   void TakeFromWheel(TimePoint now);
   void AppendTick(const TimerWheel::List& tick);
+  void AppendOrPutBack(Event* event, std::vector<TimerEntry>& entries);
   void AppendToRun(const TimerEntry& entry);
   void DropDeadEnds();
   void CompactRun();
@@ -115,6 +116,7 @@ class TimerQueue {
   // Sorted, from run_first_ on; a deleted entry has no event. The first entry
   // that is left is never one of those, nor is the last.
   std::vector<TimerEntry> run_;
+  std::vector<TimerEntry> from_back_;  // while a tick is appended
   size_t run_first_ = 0;
   size_t run_live_ = 0;
 

@@ -5,25 +5,6 @@
 
 namespace percore::internal {
 
-void TimerWheel::Insert(Event* event) {
-  const uint64_t tick = TickOf(event->deadline_);
-  const size_t slot = SlotOf(tick, RowOf(tick ^ horizon_));
-  slots_[slot].PushBack(event);
-  occupied_[slot / kWordBits] |= uint64_t{1} << (slot % kWordBits);
-  event->timer_place_ = TimerPlace::Make(TimerPlace::kWheel, slot);
-  ++size_;
-}
-
-void TimerWheel::Remove(Event* event) {
-  const size_t slot = TimerPlace::IndexOf(event->timer_place_);
-  slots_[slot].Remove(event);
-  if (slots_[slot].empty()) {
-    occupied_[slot / kWordBits] &= ~(uint64_t{1} << (slot % kWordBits));
-  }
-  event->timer_place_ = kNoTimerPlace;
-  --size_;
-}
-
 TimerWheel::Slot TimerWheel::First() const {
   const size_t slot = FirstSlot();
   const int shift = static_cast<int>(slot / kRowSlots) * kDigitBits;
@@ -50,15 +31,6 @@ TimerWheel::List TimerWheel::TakeBefore(uint64_t end) {
   return {};
 }
 
-int TimerWheel::RowOf(uint64_t difference) {
-  return (std::bit_width(difference | 1) - 1) / kDigitBits;
-}
-
-size_t TimerWheel::SlotOf(uint64_t tick, int row) {
-  const uint64_t digit = tick >> (row * kDigitBits) & (kRowSlots - 1);
-  return static_cast<size_t>(row) * kRowSlots + digit;
-}
-
 size_t TimerWheel::FirstSlot() const {
   size_t word = 0;
   while (occupied_[word] == 0) ++word;
@@ -67,13 +39,8 @@ size_t TimerWheel::FirstSlot() const {
 }
 
 TimerWheel::List TimerWheel::TakeSlot(size_t slot) {
-  occupied_[slot / kWordBits] &= ~(uint64_t{1} << (slot % kWordBits));
-  List taken = std::exchange(slots_[slot], {});
-  for (const Event* event = taken.first(); event != nullptr;
-       event = List::Next(event)) {
-    --size_;
-  }
-  return taken;
+  Unmark(slot);
+  return std::exchange(slots_[slot], {});
 }
 
 // Nothing in the wheel is before `tick`. A slot that the horizon has reached in

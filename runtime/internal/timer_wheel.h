@@ -11,6 +11,7 @@
 #define PERCORE_RUNTIME_INTERNAL_TIMER_WHEEL_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,13 +34,24 @@ class TimerWheel {
     return static_cast<uint64_t>(time.time_since_epoch().count()) >> kTickShift;
   }
 
-  bool empty() const { return size_ == 0; }
+  bool empty() const { return occupied_slots_ == 0; }
   // Whether a deadline belongs into the wheel: one before the horizon does not.
   bool Covers(TimePoint deadline) const { return TickOf(deadline) >= horizon_; }
 
   // By the event's deadline, which the wheel covers.
-  void Insert(Event* event);
-  void Remove(Event* event);
+  void Insert(Event* event) {
+    const uint64_t tick = TickOf(event->deadline_);
+    const size_t slot = SlotOf(tick, RowOf(tick ^ horizon_));
+    if (slots_[slot].empty()) Mark(slot);
+    slots_[slot].PushBack(event);
+    event->timer_place_ = TimerPlace::Make(TimerPlace::kWheel, slot);
+  }
+  void Remove(Event* event) {
+    const size_t slot = TimerPlace::IndexOf(event->timer_place_);
+    slots_[slot].Remove(event);
+    if (slots_[slot].empty()) Unmark(slot);
+    event->timer_place_ = kNoTimerPlace;
+  }
 
   // The slot of the earliest events. The wheel is not empty.
   struct Slot {
@@ -81,15 +93,29 @@ class TimerWheel {
   static constexpr int kRows = 6;
   static constexpr size_t kWordBits = 64;
 
-  static int RowOf(uint64_t difference);
-  static size_t SlotOf(uint64_t tick, int row);
+  static int RowOf(uint64_t difference) {
+    return (std::bit_width(difference | 1) - 1) / kDigitBits;
+  }
+  static size_t SlotOf(uint64_t tick, int row) {
+    const uint64_t digit = tick >> (row * kDigitBits) & (kRowSlots - 1);
+    return static_cast<size_t>(row) * kRowSlots + digit;
+  }
+
+  void Mark(size_t slot) {
+    occupied_[slot / kWordBits] |= uint64_t{1} << (slot % kWordBits);
+    ++occupied_slots_;
+  }
+  void Unmark(size_t slot) {
+    occupied_[slot / kWordBits] &= ~(uint64_t{1} << (slot % kWordBits));
+    --occupied_slots_;
+  }
 
   size_t FirstSlot() const;
   List TakeSlot(size_t slot);
   void MoveHorizon(uint64_t tick);
 
   uint64_t horizon_;
-  size_t size_ = 0;
+  size_t occupied_slots_ = 0;
   std::array<uint64_t, kRows* kRowSlots / kWordBits> occupied_ = {};
   std::array<List, kRows * kRowSlots> slots_;
 };

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "percore/runtime/event_base.h"
@@ -21,14 +22,23 @@ void Count(int signal, EventFlags what, void* count) {
 
 void Ignore(int) {}
 
-class SignalTest : public testing::TestWithParam<std::string> {
+using Parameter = std::tuple<std::string, SignalMethod>;
+
+class SignalTest : public testing::TestWithParam<Parameter> {
  protected:
   void RunOnce(EventBase& base) {
     ASSERT_TRUE(base.Run(RunMode::kNonBlocking).ok());
   }
 
-  const std::unique_ptr<EventBase> base_ =
-      *EventBase::Create({.backend = GetParam()});
+  std::unique_ptr<EventBase> NewBase() {
+    return *EventBase::Create({.backend = std::get<0>(GetParam()),
+                               .signals = std::get<1>(GetParam())});
+  }
+  bool UsesSignalFd() const {
+    return std::get<1>(GetParam()) == SignalMethod::kSignalFd;
+  }
+
+  const std::unique_ptr<EventBase> base_ = NewBase();
   int count_ = 0;
 };
 
@@ -46,7 +56,8 @@ TEST_P(SignalTest, CountsEveryDelivery) {
   ASSERT_TRUE(event.Add().ok());
   for (int i = 0; i < 3; ++i) raise(SIGUSR1);
   RunOnce(*base_);
-  EXPECT_EQ(count_, 3);
+  // Of a signal that is blocked the kernel keeps one.
+  EXPECT_EQ(count_, UsesSignalFd() ? 1 : 3);
   EXPECT_EQ(base_->stats()->signal_events.Get(), 1u);
 }
 
@@ -63,7 +74,7 @@ TEST_P(SignalTest, SeveralEventsSeeTheSameSignal) {
 }
 
 TEST_P(SignalTest, ReachesSeveralLoops) {
-  const std::unique_ptr<EventBase> other_base = *EventBase::Create({});
+  const std::unique_ptr<EventBase> other_base = NewBase();
   int other = 0;
   Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
   Event second = Event::Signal(*other_base, SIGUSR1, &Count, &other);
@@ -74,6 +85,42 @@ TEST_P(SignalTest, ReachesSeveralLoops) {
   RunOnce(*other_base);
   EXPECT_EQ(count_, 1);
   EXPECT_EQ(other, 1);
+}
+
+TEST_P(SignalTest, SaysHowSignalsCome) {
+  EXPECT_EQ(base_->signal_method(), std::get<1>(GetParam()));
+}
+
+TEST_P(SignalTest, BlocksOnlyWhatASignalFdNeedsAndOnlyMeanwhile) {
+  const auto is_blocked = [] {
+    sigset_t blocked;
+    pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    return sigismember(&blocked, SIGUSR1) == 1;
+  };
+  {
+    Event first = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+    Event second = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+    ASSERT_TRUE(first.Add().ok());
+    ASSERT_TRUE(second.Add().ok());
+    first.Del();
+    EXPECT_EQ(is_blocked(), UsesSignalFd());
+  }
+  EXPECT_FALSE(is_blocked());
+}
+
+// Where the kernel lets another thread have the signal, the handler counts it.
+TEST_P(SignalTest, ASignalIsCountedOnceWhicheverThreadTakesIt) {
+  Event event = Event::Signal(*base_, SIGUSR1, &Count, &count_);
+  ASSERT_TRUE(event.Add().ok());
+  std::thread([] {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    pthread_kill(pthread_self(), SIGUSR1);
+  }).join();
+  RunOnce(*base_);
+  EXPECT_EQ(count_, 1);
 }
 
 TEST_P(SignalTest, WakesASleepingLoop) {
@@ -127,7 +174,7 @@ TEST_P(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
     while (!done.load()) kill(getpid(), SIGUSR1);
   });
   for (int i = 0; i < 200; ++i) {
-    const std::unique_ptr<EventBase> base = *EventBase::Create({});
+    const std::unique_ptr<EventBase> base = NewBase();
     int count = 0;
     Event event = Event::Signal(*base, SIGUSR1, &Count, &count);
     ASSERT_TRUE(event.Add().ok());
@@ -137,9 +184,16 @@ TEST_P(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
   sender.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(AllBackends, SignalTest,
-                         testing::ValuesIn(EventBase::SupportedBackends()),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(
+    AllBackends, SignalTest,
+    testing::Combine(testing::ValuesIn(EventBase::SupportedBackends()),
+                     testing::Values(SignalMethod::kHandler,
+                                     SignalMethod::kSignalFd)),
+    [](const auto& info) {
+      return std::get<0>(info.param) +
+             (std::get<1>(info.param) == SignalMethod::kHandler ? "_handler"
+                                                                : "_signalfd");
+    });
 
 }  // namespace
 }  // namespace percore

@@ -125,6 +125,20 @@ TEST_P(TimerTest, AnIdleLoopSleepsUntilTheNextDeadlineInOneCall) {
   EXPECT_EQ(Duration(base_->stats()->poll_nanoseconds.Get()), hours(1));
 }
 
+TEST_P(TimerTest, WithoutPrecisionItFiresAtTheNextMillisecond) {
+  const std::unique_ptr<EventBase> base =
+      *EventBase::Create({.backend = GetParam(),
+                          .timers = TimerPrecision::kMillisecond,
+                          .kernel = &kernel_});
+  Firing firing{base.get(), base->Now(), {}};
+  Event timer = Event::Timer(*base, &Firing::Call, &firing);
+  ASSERT_TRUE(timer.Add(microseconds(1500)).ok());
+  ASSERT_TRUE(base->Run().ok());
+  ASSERT_TRUE(timer.Add(milliseconds(3)).ok());
+  ASSERT_TRUE(base->Run().ok());
+  EXPECT_THAT(firing.at, ElementsAre(milliseconds(2), milliseconds(5)));
+}
+
 // A steady stream of re-armed deadlines moves no entry and wakes nobody.
 TEST_P(TimerTest, ReArmingDoesNotWakeTheLoop) {
   Event idle = Event::Timer(*base_, &Firing::Call, &firing_);

@@ -81,7 +81,7 @@ EventBase::EventBase(const EventBaseOptions& options, int event_fd,
       backend_(std::move(backend)),
       descriptors_(*backend_, stats_->change_calls),
       signals_(notifier_, kernel_),
-      active_(options.priorities, marker_),
+      active_(options.priorities),
       now_(kernel_.Now()),
       wait_began_(now_),
       woke_(now_) {}
@@ -209,7 +209,10 @@ absl::Status EventBase::Run(RunMode mode) {
   while (status.ok()) {
     if (EndRequested()) break;
     if (mode != RunMode::kUntilExit && IsIdle()) break;
-    status = RunRound(mode, &ran);
+    if (const int error = RunRound(mode, &ran); error < 0) {
+      status = SystemError(-error, "waiting for events");
+      break;
+    }
     if (mode == RunMode::kNonBlocking) break;
     if (mode == RunMode::kOnce && ran > 0) break;
   }
@@ -217,14 +220,16 @@ absl::Status EventBase::Run(RunMode mode) {
   return status;
 }
 
-absl::Status EventBase::RunRound(RunMode mode, size_t* ran) {
+// The parts of a round are called from one place each: inline, they are one
+// function, which spares a tenth of the instructions of a round.
+inline int EventBase::RunRound(RunMode mode, size_t* ran) {
   Duration timeout = Prepare(mode);
   if (!prepare_watchers_.empty()) {
     prepare_watchers_.Run(timeout);
     // What they added or activated counts.
     timeout = Prepare(mode);
   }
-  if (absl::Status status = Wait(timeout); !status.ok()) return status;
+  if (const int error = Wait(timeout); error < 0) return error;
   continue_ = false;
   stats_->iterations.Add();
   check_watchers_.Run(now_ - wait_began_);
@@ -235,28 +240,31 @@ absl::Status EventBase::RunRound(RunMode mode, size_t* ran) {
 
   size_t messages = posted_.RunAll();
   if (message_source_ != nullptr) messages += message_source_->Deliver();
-  stats_->message_events.Add(messages);
+  if (messages > 0) stats_->message_events.Add(messages);
 
   *ran = messages;
-  if (!MustStopRunning()) *ran += RunActive();
-  if (!MustStopRunning()) *ran += RunDeferred();
+  if (active_.size() > 0 && !MustStopRunning()) *ran += RunActive();
+  if (deferred_count_ > 0 && !MustStopRunning()) *ran += RunDeferred();
   if (!finalizers_.empty()) RunFinalizers();
 
   stats_->timers_pending.Set(static_cast<int64_t>(timers_.size()));
   stats_->registered_descriptors.Set(
       static_cast<int64_t>(descriptors_.descriptor_count()));
-  return absl::OkStatus();
+  return 0;
 }
 
 // Makes known what has been gathered; returns how long to wait.
-Duration EventBase::Prepare(RunMode mode) {
+inline Duration EventBase::Prepare(RunMode mode) {
   if (message_source_ != nullptr) message_source_->Publish();
-  const bool changes_complete = descriptors_.Apply(broken_);
-  for (Event* event : broken_) {
-    const EventFlags what = event->interest() & kDescriptorFlags;
-    if (Any(what)) Activate(event, what);
+  bool changes_complete = true;
+  if (descriptors_.HasChanges()) {
+    changes_complete = descriptors_.Apply(broken_);
+    for (Event* event : broken_) {
+      const EventFlags what = event->interest() & kDescriptorFlags;
+      if (Any(what)) Activate(event, what);
+    }
+    broken_.clear();
   }
-  broken_.clear();
   return WaitTime(mode, changes_complete);
 }
 
@@ -289,7 +297,7 @@ bool EventBase::HasNews() const {
          (message_source_ != nullptr && message_source_->HasArrived());
 }
 
-Duration EventBase::WaitTime(RunMode mode, bool changes_complete) {
+inline Duration EventBase::WaitTime(RunMode mode, bool changes_complete) {
   if (mode == RunMode::kNonBlocking || HasWork()) return Duration::zero();
   wait_began_ = kernel_.Now();
   const TimePoint deadline = timers_.NextDeadline();
@@ -303,7 +311,7 @@ Duration EventBase::WaitTime(RunMode mode, bool changes_complete) {
   return changes_complete ? wait : std::min(wait, kRetryInterval);
 }
 
-absl::Status EventBase::Wait(Duration timeout) {
+inline int EventBase::Wait(Duration timeout) {
   const bool sleeps = timeout > Duration::zero();
   if (sleeps) {
     notifier_.PrepareToSleep();
@@ -322,13 +330,10 @@ absl::Status EventBase::Wait(Duration timeout) {
       static_cast<uint64_t>((wait_began_ - woke_before).count()));
   stats_->poll_nanoseconds.Add(
       static_cast<uint64_t>((now_ - wait_began_).count()));
-  if (count < 0 && count != -EINTR) {
-    return SystemError(-count, "waiting for events");
-  }
-  return absl::OkStatus();
+  return count == -EINTR ? 0 : std::min(count, 0);
 }
 
-void EventBase::ActivateReady() {
+inline void EventBase::ActivateReady() {
   stats_->ready_descriptors.Set(static_cast<int64_t>(ready_.size()));
   for (const internal::ReadyDescriptor& ready : ready_) {
     if (ready.fd == notifier_.event_fd()) {
@@ -353,19 +358,18 @@ void EventBase::ActivateAll(const Event::WatchList& events, EventFlags what) {
   }
 }
 
-void EventBase::ActivateSignals() {
+inline void EventBase::ActivateSignals() {
   signals_.TakeArrived(
       [this](Event* event) { Activate(event, EventFlags::kSignal); });
 }
 
-void EventBase::ActivateExpired() {
+inline void EventBase::ActivateExpired() {
   while (Event* event = timers_.PopExpired(now_)) {
     Activate(event, EventFlags::kTimeout);
   }
 }
 
 size_t EventBase::RunActive() {
-  if (active_.size() == 0) return 0;
   const TimePoint end = AddSaturated(now_, limits_.max_interval);
   int limited = 0;
   return active_.RunAll([this](Event* event) { RunEvent(event); },
@@ -377,7 +381,7 @@ size_t EventBase::RunActive() {
                         });
 }
 
-void EventBase::RunEvent(Event* event) {
+inline void EventBase::RunEvent(Event* event) {
   const EventFlags what = event->active_what_;
   const Event::Callback callback = event->callback_;
   void* const argument = event->argument_;
@@ -393,7 +397,7 @@ void EventBase::RunEvent(Event* event) {
 }
 
 // Takes the event out of the active list, and out of or back into the rest.
-void EventBase::PrepareToRun(Event* event, EventFlags what) {
+inline void EventBase::PrepareToRun(Event* event, EventFlags what) {
   if (!Any(event->interest_ & EventFlags::kPersist)) {
     RemoveEvent(event);
     return;
@@ -410,7 +414,7 @@ void EventBase::PrepareToRun(Event* event, EventFlags what) {
   timers_.Schedule(event, next);
 }
 
-void EventBase::CountEvent(EventFlags what) {
+inline void EventBase::CountEvent(EventFlags what) {
   if (Any(what & EventFlags::kRead)) {
     stats_->read_events.Add();
   } else if (Any(what & EventFlags::kWrite)) {

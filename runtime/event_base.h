@@ -312,10 +312,11 @@ class EventBase {
   }
   void NoteMaxima();
 
-  absl::Status RunRound(RunMode mode, size_t* ran);
+  // One round of the loop, in order of use. 0 or -errno of the wait.
+  int RunRound(RunMode mode, size_t* ran);
   Duration Prepare(RunMode mode);
   Duration WaitTime(RunMode mode, bool changes_complete);
-  absl::Status Wait(Duration timeout);
+  int Wait(Duration timeout);
   void ActivateReady();
   void ActivateAll(const Event::WatchList& events, EventFlags what);
   void ActivateSignals();
@@ -363,8 +364,6 @@ class EventBase {
   std::atomic<bool> exit_{false};
   std::atomic<bool> break_{false};
   internal::OnceEvents once_;
-  // Ends the part of an active list that runs in this round.
-  Event marker_{*this, -1, EventFlags::kNone, nullptr, nullptr};
   // Of ExitAfter().
   Event exit_timer_{*this, -1, EventFlags::kNone, &EventBase::ExitTimeCame,
                     this};

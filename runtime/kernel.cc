@@ -39,7 +39,11 @@ Kernel& Kernel::Real() {
   return kernel;
 }
 
-TimePoint Kernel::Now() { return std::chrono::steady_clock::now(); }
+TimePoint Kernel::Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return TimePoint(std::chrono::seconds(now.tv_sec) + Duration(now.tv_nsec));
+}
 
 int Kernel::EpollCreate() { return OrError(epoll_create1(EPOLL_CLOEXEC)); }
 

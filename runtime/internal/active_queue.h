@@ -14,9 +14,8 @@ namespace percore::internal {
 // One thread. Each priority is a list, first in first out.
 class ActiveQueue {
  public:
-  // `marker` is an event that nobody else uses.
-  ActiveQueue(int priorities, Event& marker)
-      : marker_(marker), lists_(static_cast<size_t>(priorities)) {}
+  explicit ActiveQueue(int priorities)
+      : lists_(static_cast<size_t>(priorities)) {}
 
   int priority_count() const { return static_cast<int>(lists_.size()); }
   // Those for the next round included.
@@ -38,6 +37,7 @@ class ActiveQueue {
   }
   // The event is in a list of this queue.
   void Remove(Event* event) {
+    if (event == turn_end_) turn_end_ = Event::ActiveList::Previous(event);
     if (event->queue_ == Event::Queue::kActive) {
       lists_[event->priority_].Remove(event);
     } else {
@@ -66,17 +66,17 @@ class ActiveQueue {
     for (int priority = 0; priority < priority_count(); ++priority) {
       Event::ActiveList& list = lists_[static_cast<size_t>(priority)];
       if (list.empty()) continue;
-      // What is activated while the list runs goes to its end, behind this.
-      list.PushBack(&marker_);
+      // What is activated while the list runs goes behind this.
+      turn_end_ = list.last();
       highest_pushed_ = priority_count();
       bool stopped = false;
-      while (list.first() != &marker_) {
+      while (turn_end_ != nullptr) {
         run(list.first());
         ++calls;
         stopped = stop(priority);
         if (stopped || highest_pushed_ < priority) break;
       }
-      list.Remove(&marker_);
+      turn_end_ = nullptr;
       if (stopped) break;
       if (highest_pushed_ < priority) priority = highest_pushed_ - 1;
     }
@@ -90,7 +90,7 @@ class ActiveQueue {
     const auto visit_list = [&](const Event::ActiveList& list) {
       for (Event* event = list.first(); event != nullptr;
            event = Event::ActiveList::Next(event)) {
-        if (event != &marker_ && !visit(event)) return false;
+        if (!visit(event)) return false;
       }
       return true;
     };
@@ -99,8 +99,10 @@ class ActiveQueue {
   }
 
  private:
-  Event& marker_;  // ends the part of a list that runs now
   std::vector<Event::ActiveList> lists_;
+  // The last event that runs in this turn of its list; null when there is none
+  // left, and outside of RunAll().
+  Event* turn_end_ = nullptr;
   Event::ActiveList later_;
   size_t size_ = 0;
   // The most urgent priority that came in since RunAll() last looked.

@@ -112,12 +112,17 @@ EventFlags DescriptorTable::Wanted(const Descriptor& descriptor) {
 
 int DescriptorTable::Register(int fd, Descriptor& descriptor,
                               EventFlags wanted) {
-  changes_.Add();
-  int result = backend_.Add(fd, wanted, descriptor.generation + 1);
-  if (result == -EEXIST) {
+  const uint32_t generation = descriptor.generation + 1;
+  int result = 0;
+  // Another thread may close the descriptor between two calls: twice is enough.
+  for (int tries = 0; tries < 2; ++tries) {
+    changes_.Add();
+    result = backend_.Add(fd, wanted, generation);
+    if (result != -EEXIST) break;
     // Forgotten, but never closed: its registration is still there.
     changes_.Add();
-    result = backend_.Modify(fd, wanted, descriptor.generation + 1);
+    result = backend_.Modify(fd, wanted, generation);
+    if (result != -ENOENT) break;
   }
   if (result < 0) return result;
   ++descriptor.generation;
@@ -172,7 +177,8 @@ int DescriptorTable::StartAfresh() {
   needs_rebuild_ = false;
   for (size_t fd = 0; fd < descriptors_.size(); ++fd) {
     Descriptor& descriptor = descriptors_[fd];
-    if (!Any(descriptor.registered)) continue;
+    // Those too that the kernel refused: it may think otherwise now.
+    if (descriptor.events.empty() && !Any(descriptor.registered)) continue;
     descriptor.registered = EventFlags::kNone;
     MarkChanged(static_cast<int>(fd));
   }

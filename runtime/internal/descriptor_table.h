@@ -57,6 +57,8 @@ class DescriptorTable {
   // The descriptor is about to be closed, and with it its registration.
   void Forget(int fd);
 
+  // Whether there is something to Apply().
+  bool HasChanges() const { return !changed_.empty() || needs_rebuild_; }
   // Makes the gathered changes known. Events whose descriptor turns out to be
   // closed are reported through `broken`, so that their owners find out.
   // Returns false if the kernel was short of memory: call again soon.

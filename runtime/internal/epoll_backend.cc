@@ -71,7 +71,7 @@ int EpollBackend::Reset() {
 
 int EpollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
   ready.clear();
-  if (AnyFileIsDue()) timeout = Duration::zero();
+  if (!files_.empty() && AnyFileIsDue()) timeout = Duration::zero();
   const int count = kernel_.EpollWait(
       epoll_fd_, reported_.data(), static_cast<int>(reported_.size()), timeout);
   for (int i = 0; i < count; ++i) {

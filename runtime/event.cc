@@ -64,7 +64,9 @@ absl::Status Event::Add(Duration timeout) {
 }
 
 absl::Status Event::AddUnchecked() {
-  return inserted_ ? absl::OkStatus() : base_->Insert(this);
+  const bool is_pending_timer = fd_ < 0 && internal::TimerQueue::Contains(this);
+  if (inserted_ || is_pending_timer) return absl::OkStatus();
+  return base_->Insert(this);
 }
 
 absl::Status Event::AddUnchecked(Duration timeout) {
@@ -114,6 +116,7 @@ void Event::SetInterest(EventFlags interest) {
   const EventFlags changed =
       (interest_ & ~kChangeable) | (interest & kChangeable);
   if (changed == interest_) return;
+  base_->CheckThread();
   interest_ = changed;
   if (inserted_) base_->descriptors_.Changed(this);
 }

@@ -216,6 +216,8 @@ absl::Status EventBase::Run(RunMode mode) {
     if (mode == RunMode::kNonBlocking) break;
     if (mode == RunMode::kOnce && ran > 0) break;
   }
+  // What was asked for in the last round has ended this Run(), not the next.
+  EndRequested();
   loop_thread_ = std::thread::id();
   return status;
 }
@@ -577,6 +579,7 @@ void EventBase::SetPriority(Event* event, int priority) {
 }
 
 void EventBase::ForEachEvent(absl::FunctionRef<bool(Event&)> function) {
+  CheckThread();
   // An event stands in several places: it counts where it is found first.
   const auto visit = [&](const Event::WatchList& list) {
     for (Event* event = list.first(); event != nullptr;

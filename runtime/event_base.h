@@ -167,22 +167,26 @@ class EventBase {
 
   // Any thread. Ends the loop: Exit() after the current round, Break() after
   // the current callback. What is left stays active for the next Run(). Called
-  // before Run(), they end that Run() at once.
+  // before Run(), they end that Run() at once; libevent forgets such a request.
   void Exit();
   void Break();
   // Does what Exit() does once `delay` has passed, and keeps the loop running
   // until then. Asking again sets a new delay.
   absl::Status ExitAfter(Duration delay);
-  // Looks for new events after the current callback, before the active ones
-  // that are left run.
-  void Continue() { continue_ = true; }
+  // In a callback: looks for new events after it, before the active ones that
+  // are left run.
+  void Continue() {
+    CheckThread();
+    continue_ = true;
+  }
   // Whether the last Run(), or the one at work, was told to end.
   bool got_exit() const { return got_exit_ || exit_.load(); }
   bool got_break() const { return got_break_ || break_.load(); }
 
   // Any thread, and the one way in from outside the runtime: queues `function`
   // to run on the loop, first in first out. Allocates one node. Inside the
-  // runtime, Shard::Post() does it without allocating.
+  // runtime, Shard::Post() does it without allocating. The base must not be
+  // destroyed before the call returns, not by what `function` sets off either.
   void Post(absl::AnyInvocable<void()> function);
 
   // An event that nobody needs to keep: waits for `interest` on `fd` (as Event
@@ -202,7 +206,10 @@ class EventBase {
   // The time of this round: read once after the wait.
   TimePoint Now() const { return now_; }
   // Reads the clock again, for callbacks that ran long.
-  void UpdateNow() { now_ = kernel_.Now(); }
+  void UpdateNow() {
+    CheckThread();
+    now_ = kernel_.Now();
+  }
 
   // Closes a descriptor and with it its registration, which spares the system
   // call that would undo it. Its events must be deleted. Returns 0 or -errno.
@@ -228,7 +235,10 @@ class EventBase {
   // awaited that is no event of this base: an answer of another thread, say,
   // that comes by Post(). Each AddVirtual() needs a RemoveVirtual().
   void AddVirtual();
-  void RemoveVirtual() { --virtual_count_; }
+  void RemoveVirtual() {
+    CheckThread();
+    --virtual_count_;
+  }
 
   // The event whose callback runs; null outside of one, or once it was deleted
   // in its own callback.

@@ -183,9 +183,9 @@ class Scenario {
       kernel_.Advance(std::chrono::milliseconds(1));
       RunOnce();
     }
-    EXPECT_GE(count, wanted) << "reads " << reads_ << ", writes " << writes_
-                             << ", signals " << signals_ << ", timeouts "
-                             << timeouts_ << ", posted " << posted_;
+    EXPECT_GE(count, wanted)
+        << "reads " << reads_ << ", writes " << writes_ << ", signals "
+        << signals_ << ", timeouts " << timeouts_ << ", posted " << posted_;
   }
 
   TestKernel& kernel_;

@@ -90,6 +90,14 @@ TEST_F(EventTest, SaysHowLongItHasLeft) {
   EXPECT_EQ(event.remaining(), kForever);
 }
 
+TEST_F(EventTest, AddingAPendingTimerWithoutATimeoutChangesNothing) {
+  Event timer = Event::Timer(*base_, nullptr, nullptr);
+  EXPECT_EQ(timer.Add().code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(timer.Add(seconds(3)).ok());
+  EXPECT_TRUE(timer.Add().ok());
+  EXPECT_EQ(timer.remaining(), seconds(3));
+}
+
 TEST_F(EventTest, DescribesItself) {
   Event reader(*base_, 5, EventFlags::kRead | EventFlags::kPersist, nullptr,
                nullptr);

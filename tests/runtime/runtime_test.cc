@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <set>
 #include <string>
 #include <thread>
@@ -200,7 +201,11 @@ TEST(RuntimeTest, AThreadOutsideMayPost) {
   const absl::Status status = runtime->Run([&](Shard& shard) -> ServiceOr {
     outsider = std::thread([&] {
       EXPECT_EQ(Shard::Current(), nullptr);
-      shard.Post([&runtime] { runtime->RequestStop(); });
+      std::binary_semaphore ran(0);
+      shard.Post([&ran] { ran.release(); });
+      ran.acquire();
+      // Not in the posted function: the shard may not go while Post() runs.
+      runtime->RequestStop();
     });
     return std::make_unique<TestService>();
   });

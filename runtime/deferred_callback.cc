@@ -5,6 +5,7 @@
 namespace percore {
 
 void DeferredCallback::Schedule() {
+  base_.CheckThread();
   if (scheduled_) return;
   scheduled_ = true;
   base_.deferred_.PushBack(this);
@@ -13,6 +14,7 @@ void DeferredCallback::Schedule() {
 
 void DeferredCallback::Cancel() {
   if (!scheduled_) return;
+  base_.CheckThread();
   scheduled_ = false;
   base_.deferred_.Remove(this);
   --base_.deferred_count_;

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <chrono>
 #include <optional>
-#include <ostream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -74,6 +73,8 @@ EventBase::EventBase(const EventBaseOptions& options, int event_fd,
     : kernel_(*options.kernel),
       deferred_per_round_(options.deferred_per_round),
       limits_(options.limits),
+      limited_(limits_.max_callbacks != INT_MAX ||
+               limits_.max_interval != kForever),
       timer_precision_(options.timers),
       stats_(options.stats != nullptr ? options.stats
                                       : std::make_shared<LoopStats>()),
@@ -92,8 +93,9 @@ absl::Status EventBase::WatchInternals() {
   if (result == 0 && signals_.signal_fd() >= 0) {
     result = descriptors_.WatchInternal(signals_.signal_fd());
   }
-  if (result < 0)
+  if (result < 0) {
     return SystemError(-result, "watching the loop's descriptors");
+  }
   return absl::OkStatus();
 }
 
@@ -225,11 +227,12 @@ absl::Status EventBase::Run(RunMode mode) {
 // The parts of a round are called from one place each: inline, they are one
 // function, which spares a tenth of the instructions of a round.
 inline int EventBase::RunRound(RunMode mode, size_t* ran) {
-  Duration timeout = Prepare(mode);
-  if (!prepare_watchers_.empty()) {
-    prepare_watchers_.Run(timeout);
-    // What they added or activated counts.
+  Duration timeout{};
+  for (bool watched = prepare_watchers_.empty();; watched = true) {
     timeout = Prepare(mode);
+    if (watched) break;
+    // What they add or activate counts: once more.
+    prepare_watchers_.Run(timeout);
   }
   if (const int error = Wait(timeout); error < 0) return error;
   continue_ = false;
@@ -275,7 +278,7 @@ internal::WatcherSet& EventBase::WatchersFor(Watcher::When when) {
   return when == Watcher::When::kPrepare ? prepare_watchers_ : check_watchers_;
 }
 
-bool EventBase::EndRequested() {
+inline bool EventBase::EndRequested() {
   if (!exit_.load() && !break_.load()) return false;
   got_exit_ = exit_.exchange(false);
   got_break_ = break_.exchange(false);
@@ -283,7 +286,7 @@ bool EventBase::EndRequested() {
 }
 
 // Nothing is there to do, and nothing can come.
-bool EventBase::IsIdle() const {
+inline bool EventBase::IsIdle() const {
   return pending_count() == 0 && virtual_count_ == 0 && !HasWork();
 }
 
@@ -293,7 +296,7 @@ bool EventBase::HasWork() const {
 }
 
 // What may have come from another thread since the loop announced its sleep.
-bool EventBase::HasNews() const {
+inline bool EventBase::HasNews() const {
   return !posted_.empty() || signals_.pending() || exit_.load() ||
          break_.load() ||
          (message_source_ != nullptr && message_source_->HasArrived());
@@ -371,16 +374,20 @@ inline void EventBase::ActivateExpired() {
   }
 }
 
-size_t EventBase::RunActive() {
-  const TimePoint end = AddSaturated(now_, limits_.max_interval);
-  int limited = 0;
+inline size_t EventBase::RunActive() {
+  counted_ = 0;
   return active_.RunAll([this](Event* event) { RunEvent(event); },
-                        [this, &limited, end](int priority) {
-                          if (MustStopRunning()) return true;
-                          if (priority < limits_.from_priority) return false;
-                          if (++limited >= limits_.max_callbacks) return true;
-                          return end != kInfiniteFuture && kernel_.Now() >= end;
+                        [this](int priority) {
+                          return MustStopRunning() ||
+                                 (limited_ && ReachedLimit(priority));
                         });
+}
+
+bool EventBase::ReachedLimit(int priority) {
+  if (priority < limits_.from_priority) return false;
+  if (++counted_ >= limits_.max_callbacks) return true;
+  return limits_.max_interval != kForever &&
+         kernel_.Now() >= AddSaturated(woke_, limits_.max_interval);
 }
 
 inline void EventBase::RunEvent(Event* event) {
@@ -404,7 +411,9 @@ inline void EventBase::PrepareToRun(Event* event, EventFlags what) {
     RemoveEvent(event);
     return;
   }
-  Deactivate(event);
+  active_.Remove(event);
+  event->active_what_ = EventFlags::kNone;
+  event->signal_count_ = 0;
   if (event->timeout_ <= Duration::zero()) return;
   // A tick counts from when it was due, so that a periodic timer does not
   // drift; one that is late by more than its period counts from now.
@@ -576,37 +585,6 @@ void EventBase::SetPriority(Event* event, int priority) {
   if (moves) active_.Remove(event);
   event->priority_ = static_cast<uint8_t>(priority);
   if (moves) active_.Push(event);
-}
-
-void EventBase::ForEachEvent(absl::FunctionRef<bool(Event&)> function) {
-  CheckThread();
-  // An event stands in several places: it counts where it is found first.
-  const auto visit = [&](const Event::WatchList& list) {
-    for (Event* event = list.first(); event != nullptr;
-         event = Event::WatchList::Next(event)) {
-      if (!function(*event)) return false;
-    }
-    return true;
-  };
-  if (!descriptors_.ForEachList(visit)) return;
-  if (!signals_.ForEachList(visit)) return;
-  const bool all = timers_.ForEach(
-      [&](Event* event) { return event->inserted_ || function(*event); });
-  if (!all) return;
-  active_.ForEach([&](Event* event) {
-    return event->inserted_ || internal::TimerQueue::Contains(event) ||
-           function(*event);
-  });
-}
-
-void EventBase::Dump(std::ostream& out) {
-  out << "event base on " << backend_name() << ": " << pending_count()
-      << " pending, " << active_.size() << " active, " << virtual_count_
-      << " virtual\n";
-  ForEachEvent([&](Event& event) {
-    out << "  " << event.Describe() << '\n';
-    return true;
-  });
 }
 
 }  // namespace percore

@@ -189,6 +189,10 @@ class EventBase {
   // destroyed before the call returns, not by what `function` sets off either.
   void Post(absl::AnyInvocable<void()> function);
 
+  // Any thread: the loop makes another round, whether there is something to do
+  // in it or not. Watchers see it.
+  void Wakeup() { notifier_.Wake(); }
+
   // An event that nobody needs to keep: waits for `interest` on `fd` (as Event
   // does; a signal's number and kSignal; -1 and kNone for a timer), or for the
   // timeout, and calls `function` once with what came true. Allocates. Errors:
@@ -332,6 +336,7 @@ class EventBase {
   void ActivateSignals();
   void ActivateExpired();
   size_t RunActive();
+  bool ReachedLimit(int priority);
   void RunEvent(Event* event);
   void PrepareToRun(Event* event, EventFlags what);
   void CountEvent(EventFlags what);
@@ -341,6 +346,8 @@ class EventBase {
   Kernel& kernel_;
   const int deferred_per_round_;
   const DispatchLimits limits_;
+  const bool limited_;  // by limits_
+  int counted_ = 0;     // of limits_.max_callbacks, in this round
   const TimerPrecision timer_precision_;
   std::shared_ptr<LoopStats> stats_;
   internal::Notifier notifier_;
@@ -361,7 +368,7 @@ class EventBase {
   internal::PostQueue posted_;
   MessageSource* message_source_ = nullptr;
 
-  std::vector<internal::ReadyDescriptor> ready_;
+  internal::ReadyList ready_;
   std::vector<Event*> broken_;
   TimePoint now_;
   TimePoint wait_began_;

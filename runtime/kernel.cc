@@ -32,6 +32,18 @@ int ToMilliseconds(Duration duration) {
   return static_cast<int>(whole.count());
 }
 
+// By itself: most waits need nothing of it.
+[[gnu::noinline]] int TimedEpollWait(int epoll_fd, epoll_event* events,
+                                     int max_events, Duration timeout) {
+  const timespec wait = ToTimespec(timeout);
+  // epoll_wait() counts milliseconds; epoll_pwait2() (Linux 5.11) nanoseconds.
+  const int count =
+      OrError(epoll_pwait2(epoll_fd, events, max_events, &wait, nullptr));
+  if (count != -ENOSYS) return count;
+  return OrError(
+      epoll_wait(epoll_fd, events, max_events, ToMilliseconds(timeout)));
+}
+
 }  // namespace
 
 Kernel& Kernel::Real() {
@@ -57,13 +69,7 @@ int Kernel::EpollWait(int epoll_fd, epoll_event* events, int max_events,
     const int milliseconds = timeout == kForever ? -1 : 0;
     return OrError(epoll_wait(epoll_fd, events, max_events, milliseconds));
   }
-  const timespec wait = ToTimespec(timeout);
-  // epoll_wait() counts milliseconds; epoll_pwait2() (Linux 5.11) nanoseconds.
-  const int count =
-      OrError(epoll_pwait2(epoll_fd, events, max_events, &wait, nullptr));
-  if (count != -ENOSYS) return count;
-  return OrError(
-      epoll_wait(epoll_fd, events, max_events, ToMilliseconds(timeout)));
+  return TimedEpollWait(epoll_fd, events, max_events, timeout);
 }
 
 int Kernel::Poll(pollfd* descriptors, size_t count, Duration timeout) {

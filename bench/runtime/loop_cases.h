@@ -258,8 +258,8 @@ void RunTimerExpireCase(benchmark::State& state, int count, int spread_us) {
       [&] {
         fired = 0;
         for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
-        constexpr int kMargin_us = 2000;  // libuv's clock has milliseconds
-        usleep(static_cast<useconds_t>(first_us + spread_us + kMargin_us));
+        constexpr int kMarginMicroseconds = 2000;  // libuv's clock has milliseconds
+        usleep(static_cast<useconds_t>(first_us + spread_us + kMarginMicroseconds));
       },
       [&] { loop.RunInside([] {}, Until::kNothingPending); });
   Check(fired == count, "not every timer ran out");

@@ -5,6 +5,7 @@
 #ifndef PERCORE_RUNTIME_INTERNAL_BACKEND_H_
 #define PERCORE_RUNTIME_INTERNAL_BACKEND_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -21,6 +22,31 @@ struct ReadyDescriptor {
   int fd;
   uint32_t generation;
   EventFlags what;  // kRead, kWrite, kClosed
+};
+
+// What a wait found. Keeps its room for the next.
+class ReadyList {
+ public:
+  // Empties it, and makes room for `most`.
+  void Reset(size_t most) {
+    size_ = 0;
+    if (most <= capacity_) return;
+    capacity_ = most;
+    room_.resize(most);
+  }
+  // No more often than Reset() made room for.
+  void Add(int fd, uint32_t generation, EventFlags what) {
+    room_[size_++] = {.fd = fd, .generation = generation, .what = what};
+  }
+
+  size_t size() const { return size_; }
+  const ReadyDescriptor* begin() const { return room_.data(); }
+  const ReadyDescriptor* end() const { return room_.data() + size_; }
+
+ private:
+  std::vector<ReadyDescriptor> room_;
+  size_t capacity_ = 0;  // vector::size() would divide
+  size_t size_ = 0;
 };
 
 // One thread: the loop's. Calls return 0 or more on success, -errno otherwise.
@@ -45,7 +71,7 @@ class Backend {
 
   // Waits until a descriptor is ready, the timeout has passed or a signal
   // interrupted, and fills `ready`. kForever waits without end.
-  virtual int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) = 0;
+  virtual int Wait(Duration timeout, ReadyList& ready) = 0;
 };
 
 // 0 if `fd` is open, else -EBADF: for back ends whose system call would not

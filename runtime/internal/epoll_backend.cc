@@ -10,8 +10,8 @@ namespace {
 
 // Reports taken from the kernel in one call. The array doubles whenever a call
 // fills it, up to a size at which its cost no longer shows in a round.
-constexpr size_t kFirstReports = 64;
-constexpr size_t kMostReports = 4096;
+constexpr int kFirstReports = 64;
+constexpr int kMostReports = 4096;
 
 uint32_t ToEpoll(EventFlags interest) {
   uint32_t mask = 0;
@@ -43,7 +43,10 @@ absl::StatusOr<std::unique_ptr<EpollBackend>> EpollBackend::Create(
 }
 
 EpollBackend::EpollBackend(Kernel& kernel, int epoll_fd)
-    : kernel_(kernel), epoll_fd_(epoll_fd), reported_(kFirstReports) {}
+    : kernel_(kernel),
+      epoll_fd_(epoll_fd),
+      reported_(kFirstReports),
+      most_reports_(kFirstReports) {}
 
 EpollBackend::~EpollBackend() { kernel_.Close(epoll_fd_); }
 
@@ -69,30 +72,34 @@ int EpollBackend::Reset() {
   return 0;
 }
 
-int EpollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
-  ready.clear();
+int EpollBackend::Wait(Duration timeout, ReadyList& ready) {
   if (!files_.empty() && AnyFileIsDue()) timeout = Duration::zero();
-  const int count = kernel_.EpollWait(
-      epoll_fd_, reported_.data(), static_cast<int>(reported_.size()), timeout);
-  for (int i = 0; i < count; ++i) {
-    const uint64_t tag = reported_[i].data.u64;
-    ready.push_back({.fd = static_cast<int>(tag & UINT32_MAX),
-                     .generation = static_cast<uint32_t>(tag >> 32),
-                     .what = FromEpoll(reported_[i].events)});
+  const int count =
+      kernel_.EpollWait(epoll_fd_, reported_.data(), most_reports_, timeout);
+  ready.Reset(static_cast<size_t>(most_reports_) + files_.size());
+  const epoll_event* report = reported_.data();
+  for (int i = 0; i < count; ++i, ++report) {
+    const uint64_t tag = report->data.u64;
+    ready.Add(static_cast<int>(tag & UINT32_MAX),
+              static_cast<uint32_t>(tag >> 32), FromEpoll(report->events));
   }
-  if (count == static_cast<int>(reported_.size()) &&
-      reported_.size() < kMostReports) {
-    reported_.resize(reported_.size() * 2);
-  }
+  if (count == most_reports_) MakeRoomForMore();
+  if (!files_.empty()) ReportFiles(ready);
+  return count;
+}
+
+void EpollBackend::MakeRoomForMore() {
+  most_reports_ = std::min(most_reports_ * 2, kMostReports);
+  reported_.resize(static_cast<size_t>(most_reports_));
+}
+
+void EpollBackend::ReportFiles(ReadyList& ready) {
   for (File& file : files_) {
     if (!IsDue(file)) continue;
     file.reported = true;
-    ready.push_back(
-        {.fd = file.fd,
-         .generation = file.generation,
-         .what = file.interest & (EventFlags::kRead | EventFlags::kWrite)});
+    ready.Add(file.fd, file.generation,
+              file.interest & (EventFlags::kRead | EventFlags::kWrite));
   }
-  return count;
 }
 
 int EpollBackend::PutIn(int operation, int fd, EventFlags interest,

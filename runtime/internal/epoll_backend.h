@@ -33,7 +33,7 @@ class EpollBackend final : public Backend {
   int Remove(int fd) override;
   void Forget(int fd) override { ForgetFile(fd); }
   int Reset() override;
-  int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) override;
+  int Wait(Duration timeout, ReadyList& ready) override;
 
  private:
   // A descriptor that epoll refuses.
@@ -48,6 +48,8 @@ class EpollBackend final : public Backend {
 
   int Control(int operation, int fd, EventFlags interest, uint32_t generation);
   int PutIn(int operation, int fd, EventFlags interest, uint32_t generation);
+  void MakeRoomForMore();
+  void ReportFiles(ReadyList& ready);
   bool ForgetFile(int fd);
   static bool IsDue(const File& file);
   bool AnyFileIsDue() const;
@@ -55,6 +57,7 @@ class EpollBackend final : public Backend {
   Kernel& kernel_;
   int epoll_fd_;
   std::vector<epoll_event> reported_;
+  int most_reports_;  // the size of reported_, which a vector would divide for
   std::vector<File> files_;
 };
 

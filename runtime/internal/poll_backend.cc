@@ -62,8 +62,8 @@ int PollBackend::Reset() {
   return 0;
 }
 
-int PollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
-  ready.clear();
+int PollBackend::Wait(Duration timeout, ReadyList& ready) {
+  ready.Reset(watched_.size());
   const int count = kernel_.Poll(watched_.data(), watched_.size(), timeout);
   int left = count;
   for (size_t i = 0; i < watched_.size() && left > 0;) {
@@ -79,9 +79,7 @@ int PollBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
       Remove(watched.fd);
       continue;
     }
-    ready.push_back({.fd = watched.fd,
-                     .generation = generations_[i],
-                     .what = FromPoll(watched.revents)});
+    ready.Add(watched.fd, generations_[i], FromPoll(watched.revents));
     ++i;
   }
   return count;

@@ -28,7 +28,7 @@ class PollBackend final : public Backend {
   int Remove(int fd) override;
   void Forget(int fd) override { Remove(fd); }
   int Reset() override;
-  int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) override;
+  int Wait(Duration timeout, ReadyList& ready) override;
 
  private:
   Kernel& kernel_;

@@ -75,8 +75,8 @@ int SelectBackend::Reset() {
   return 0;
 }
 
-int SelectBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
-  ready.clear();
+int SelectBackend::Wait(Duration timeout, ReadyList& ready) {
+  ready.Reset(watched_.size() * kBitsPerWord);
   readable_ = readers_;
   writable_ = writers_;
   either_.resize(watched_.size());
@@ -96,9 +96,7 @@ int SelectBackend::Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) {
     // An error or a hang-up shows in both.
     if (Has(readable_, fd)) what |= EventFlags::kRead;
     if (Has(writable_, fd)) what |= EventFlags::kWrite;
-    ready.push_back({.fd = fd,
-                     .generation = generations_[static_cast<size_t>(fd)],
-                     .what = what});
+    ready.Add(fd, generations_[static_cast<size_t>(fd)], what);
   });
   return static_cast<int>(ready.size());
 }

@@ -26,7 +26,7 @@ class SelectBackend final : public Backend {
   int Remove(int fd) override;
   void Forget(int fd) override { Remove(fd); }
   int Reset() override;
-  int Wait(Duration timeout, std::vector<ReadyDescriptor>& ready) override;
+  int Wait(Duration timeout, ReadyList& ready) override;
 
  private:
   // One bit for each descriptor, in the layout of fd_set.

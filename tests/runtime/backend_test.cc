@@ -41,9 +41,9 @@ class BackendTest : public testing::TestWithParam<std::string> {
 
   // What is ready now.
   std::vector<ReadyDescriptor> Look() {
-    std::vector<ReadyDescriptor> ready;
+    ReadyList ready;
     EXPECT_GE(backend_->Wait(Duration::zero(), ready), 0);
-    return ready;
+    return {ready.begin(), ready.end()};
   }
   // `ends_[0]` alone is ready, for this, under this generation.
   void ExpectReady(EventFlags what, uint32_t generation) {
@@ -178,13 +178,13 @@ TEST_P(BackendTest, FilesAreAlwaysReady) {
   ASSERT_GE(file, 0);
   ASSERT_EQ(backend_->Add(file, kBoth, 3), 0);
   for (int i = 0; i < 2; ++i) {
-    std::vector<ReadyDescriptor> ready;
+    ReadyList ready;
     // At once, however long it may wait.
     ASSERT_GE(backend_->Wait(kForever, ready), 0);
     ASSERT_EQ(ready.size(), 1u);
-    EXPECT_EQ(ready[0].fd, file);
-    EXPECT_EQ(ready[0].what, kBoth);
-    EXPECT_EQ(ready[0].generation, 3u);
+    EXPECT_EQ(ready.begin()->fd, file);
+    EXPECT_EQ(ready.begin()->what, kBoth);
+    EXPECT_EQ(ready.begin()->generation, 3u);
   }
   EXPECT_EQ(backend_->Modify(file, EventFlags::kWrite, 4), 0);
   EXPECT_EQ(Look().at(0).what, EventFlags::kWrite);
@@ -222,7 +222,7 @@ TEST_P(BackendTest, WatchesNumbersBeyondFdSetsize) {
 TEST_P(BackendTest, WaitsAsLongAsItIsTold) {
   using std::chrono::milliseconds;
   ASSERT_EQ(backend_->Add(ends_[0], EventFlags::kRead, 1), 0);
-  std::vector<ReadyDescriptor> ready;
+  ReadyList ready;
   const TimePoint begin = Kernel::Real().Now();
   EXPECT_EQ(backend_->Wait(milliseconds(20), ready), 0);
   EXPECT_GE(Kernel::Real().Now() - begin, milliseconds(20));

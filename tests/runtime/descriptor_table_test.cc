@@ -40,7 +40,7 @@ class RecordingBackend : public Backend {
   }
   void Forget(int /*fd*/) override {}
   int Reset() override { return Record("reset", 0, EventFlags::kNone); }
-  int Wait(Duration, std::vector<ReadyDescriptor>&) override { return 0; }
+  int Wait(Duration, ReadyList&) override { return 0; }
 
   std::vector<std::string> TakeCalls() { return std::exchange(calls_, {}); }
   void Answer(std::vector<int> results) { results_ = std::move(results); }

@@ -48,6 +48,24 @@ TEST(EventBaseThreadTest, PostAndExitAreTheWayIn) {
   loop.join();
 }
 
+TEST(EventBaseThreadTest, WakeupMakesASleepingLoopMakeARound) {
+  const std::unique_ptr<EventBase> base = *EventBase::Create({});
+  std::binary_semaphore round(0);
+  Watcher watcher(
+      *base, Watcher::When::kCheck,
+      [](Watcher&, Duration, void* round) {
+        static_cast<std::binary_semaphore*>(round)->release();
+      },
+      &round);
+  std::thread loop([&base] { base->Run(RunMode::kUntilExit).IgnoreError(); });
+  for (int i = 0; i < 3; ++i) {
+    base->Wakeup();
+    round.acquire();
+  }
+  base->Exit();
+  loop.join();
+}
+
 TEST(EventBaseThreadTest, ALoopThatDoesNotRunBelongsToWhoeverUsesIt) {
   const std::unique_ptr<EventBase> base = *EventBase::Create({});
   std::thread([&base] {

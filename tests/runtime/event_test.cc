@@ -60,6 +60,7 @@ TEST_F(EventTest, SaysWhatItWasMadeOf) {
   EXPECT_EQ(event.argument(), &nothing);
   EXPECT_EQ(&event.base(), base_.get());
   EXPECT_EQ(event.priority(), 1);
+  EXPECT_EQ(base_->priority_count(), 3);
 }
 
 TEST_F(EventTest, MayBeItsOwnArgument) {

@@ -9,26 +9,29 @@
 namespace percore::bench {
 namespace {
 
-// Enough for the largest case.
-constexpr rlim_t kDescriptors = 50'000;
+// What a program has open besides.
+constexpr rlim_t kOtherDescriptors = 100;
 
-// Two descriptors a pair soon are more than a process has by default.
-void RaiseDescriptorLimit() {
+// Raises the limit of descriptors as far as it goes; returns it. Two
+// descriptors a pair soon are more than a process has by default.
+rlim_t RaiseDescriptorLimit() {
   rlimit limit = {};
-  if (!Check(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit")) return;
-  // Root may have more than the limit allows others.
-  const rlimit more = {.rlim_cur = kDescriptors, .rlim_max = kDescriptors};
-  if (limit.rlim_max < kDescriptors && setrlimit(RLIMIT_NOFILE, &more) == 0) {
-    return;
-  }
+  getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
-  Check(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
 }
 
 }  // namespace
 
+bool ByteRelay::CanHave(int pairs) {
+  return static_cast<rlim_t>(pairs) * 2 + kOtherDescriptors <=
+         RaiseDescriptorLimit();
+}
+
 ByteRelay::ByteRelay(int pairs) : pairs_(pairs) {
-  RaiseDescriptorLimit();
+  Check(CanHave(pairs), "the limit of descriptors is too low (ulimit -Hn)");
   for (Pair& pair : pairs_) {
     int fds[2];
     const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;

@@ -20,6 +20,10 @@ class ByteRelay {
   // for sees that there is no more.
   static constexpr size_t kReadSize = 64;
 
+  // Whether the process may have so many descriptors: two for each pair.
+  static bool CanHave(int pairs);
+
+  // At most so many as it can have.
   explicit ByteRelay(int pairs);
   ByteRelay(const ByteRelay&) = delete;
   ByteRelay& operator=(const ByteRelay&) = delete;

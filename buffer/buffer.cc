@@ -137,6 +137,46 @@ void Buffer::Prepend(std::string_view data) {
   Notify(added, 0);
 }
 
+size_t Buffer::PrependFrom(Buffer& source, size_t n) {
+  if (this == &source) return 0;
+  EndReservation();
+  source.EndReservation();
+  n = std::min(n, source.size_);
+  if (n == 0) return 0;
+  // Gathered at the end of another one, whose segments then go in front.
+  Buffer front;
+  const Chain whole = source.CutSegments(n);
+  if (whole.size != 0) front.LinkToTail(whole);
+  const size_t rest = n - whole.size;
+  if (rest != 0) front.MovePartOfSegment(source, rest);
+  const Chain old = CutAll();
+  LinkToTail(front.CutAll());
+  if (old.first != nullptr) LinkToTail(old);
+  NotifyMoved(source, *this, n, 0);
+  return n;
+}
+
+void Buffer::AppendShared(Buffer& source) {
+  EndReservation();
+  source.EndReservation();
+  const size_t added = source.size_;
+  if (added == 0) return;
+  // Counted: if it is this Buffer, it grows meanwhile.
+  size_t left = added;
+  for (Segment* segment = source.head_; left != 0; segment = segment->next()) {
+    const size_t size = std::min(left, segment->size());
+    left -= size;
+    if (size <= kMaxCopiedBytes) {
+      CopyToTail(segment->view().substr(0, size));
+      SegmentPool::ThisThread().CountCopiedBytes(size);
+    } else {
+      Segment* const window = segment->Share(size);
+      LinkToTail({.first = window, .last = window, .size = size});
+    }
+  }
+  Notify(added, 0);
+}
+
 void Buffer::DrainSlow(size_t n) {
   EndReservation();
   n = std::min(n, size_);

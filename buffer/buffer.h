@@ -52,6 +52,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -61,6 +62,9 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "percore/buffer/segment.h"
 #include "percore/runtime/kernel.h"
 
@@ -71,12 +75,14 @@ enum class EndOfLine {
   kLf,          // LF
   kCrlf,        // LF, or CR LF: what a lenient text protocol accepts
   kCrlfStrict,  // CR LF only: a lone LF is part of the line
+  kAny,         // any number of CRs and LFs in a row
+  kNul,         // NUL
 };
 
 // Where a line ends.
 struct LineEnd {
   size_t offset;  // of the end-of-line's first byte: the length of the line
-  size_t size;    // of the end-of-line itself, 1 or 2
+  size_t size;    // of the end-of-line itself; more than 2 for kAny only
 };
 
 // Thread: a Buffer, and every Buffer that it shares segments with, belongs to
@@ -152,6 +158,37 @@ class Buffer {
   // `source` is this Buffer.
   void Append(Buffer&& source) { MoveFrom(source, SIZE_MAX); }
 
+  // Appends text as absl::StrFormat() makes it, straight into the segments. The
+  // format is checked when compiling.
+  //
+  //   output.AppendFormat("HTTP/1.1 %d %s\r\n", status, reason);
+  template <typename... Args>
+  void AppendFormat(const absl::FormatSpec<Args...>& format,
+                    const Args&... arguments) {
+    absl::Format(this, format, arguments...);
+  }
+
+  // Appends text as printf(3) makes it, for formats that are known at run time
+  // only. Returns the number of bytes; -1, and changes nothing, if the C
+  // library refuses the format or a string in it.
+  int AppendPrintf(const char* format, ...)
+      __attribute__((format(printf, 2, 3)));
+  int AppendVPrintf(const char* format, va_list arguments)
+      __attribute__((format(printf, 2, 0)));
+
+  // Appends what `cord` has. Its memory is referenced, not copied, where it is
+  // in pieces of more than kMaxCopiedBytes: a copy of the cord is kept until no
+  // Buffer holds any of it.
+  void AppendCord(const absl::Cord& cord);
+  // All bytes, as a cord of their own: a copy.
+  absl::Cord ToCord() const;
+
+  // Appends all of `source`, which keeps it: the segments are shared, and
+  // nothing is copied but ends of up to kMaxCopiedBytes. What either of the two
+  // appends or drains afterwards, the other does not see. `source` may be this
+  // Buffer.
+  void AppendShared(Buffer& source);
+
   // Queues `size` bytes that stay where they are. They must not change until
   // `release(argument)` is called: once, when no Buffer holds any of them any
   // more, on the thread that dropped the last (at once if `size` is 0). The
@@ -167,6 +204,13 @@ class Buffer {
 
   // Copies `data` to the front. Amortised O(1) a byte.
   void Prepend(std::string_view data);
+
+  // Moves all of `source` to the front; nothing is copied. Nothing happens if
+  // `source` is this Buffer.
+  void Prepend(Buffer&& source) { PrependFrom(source, SIZE_MAX); }
+  // Moves the first `n` bytes of `source`, or all if it has fewer, to the
+  // front, as MoveFrom() moves them to the end; returns how many.
+  size_t PrependFrom(Buffer& source, size_t n);
 
   // Drops the first `n` bytes, or all if there are fewer.
   void Drain(size_t n) {
@@ -231,13 +275,23 @@ class Buffer {
 
   // Offset of the first `needle` that starts at or behind `from`. An empty one
   // is found at `from`, if the Buffer reaches that far.
-  std::optional<size_t> Find(std::string_view needle, size_t from = 0) const;
+  std::optional<size_t> Find(std::string_view needle, size_t from = 0) const {
+    return FindInRange(needle, from, SIZE_MAX);
+  }
+  // As above, for a needle that ends at or before `end`.
+  std::optional<size_t> FindInRange(std::string_view needle, size_t from,
+                                    size_t end) const;
   std::optional<size_t> FindChar(char wanted, size_t from = 0) const;
 
-  // The first end of line whose LF is at or behind `from`. The CR may be in
-  // front of it: whoever found nothing in `from` bytes may go on from there
-  // when more have arrived.
+  // The first end of line whose LF (for kAny: whose first character; for kNul:
+  // whose NUL) is at or behind `from`. The CR of a CR LF may be in front of it:
+  // whoever found nothing in `from` bytes may go on from there when more have
+  // arrived. An end of line of kAny that ends with the Buffer may grow yet.
   std::optional<LineEnd> FindLineEnd(EndOfLine style, size_t from = 0) const;
+
+  // Removes the first line and its end; returns the line. Nothing happens if no
+  // line is complete.
+  std::optional<std::string> ReadLine(EndOfLine style);
 
   // A copy of all bytes.
   std::string ToString() const;
@@ -268,6 +322,11 @@ class Buffer {
 
  private:
   friend class ExtentIterator;
+
+  // How absl::Format() writes to it.
+  friend void AbslFormatFlush(Buffer* buffer, absl::string_view text) {
+    buffer->Append({text.data(), text.size()});
+  }
 
   class PendingNotification;
 

@@ -83,50 +83,101 @@ size_t FindIn(std::string_view bytes, std::string_view needle) {
   return static_cast<size_t>(static_cast<const char*>(hit) - bytes.data());
 }
 
+// The first `wanted` from `from` on and before `end`.
+std::optional<size_t> FindCharBefore(const Buffer& buffer, char wanted,
+                                     size_t from, size_t end) {
+  end = std::min(end, buffer.size());
+  if (from >= end) return std::nullopt;
+  Cursor cursor(buffer, from);
+  for (size_t at = from; at < end;) {
+    const std::string_view extent = cursor.Extent().substr(0, end - at);
+    const size_t hit = extent.find(wanted);
+    if (hit != std::string_view::npos) return at + hit;
+    cursor.Advance(extent.size());
+    at += extent.size();
+  }
+  return std::nullopt;
+}
+
+constexpr bool IsCrOrLf(char c) { return c == '\r' || c == '\n'; }
+
+// LF, with the CR in front of it if there is one.
+std::optional<LineEnd> FindLenientCrlf(const Buffer& buffer, size_t from) {
+  if (from >= buffer.size()) return std::nullopt;
+  Cursor cursor(buffer, from == 0 ? 0 : from - 1);
+  char before = '\0';
+  if (from != 0) {
+    before = cursor.Extent().front();
+    cursor.Advance(1);
+  }
+  while (cursor.left() != 0) {
+    const std::string_view extent = cursor.Extent();
+    const size_t hit = extent.find('\n');
+    if (hit == std::string_view::npos) {
+      before = extent.back();
+      cursor.Advance(extent.size());
+      continue;
+    }
+    if (hit != 0) before = extent[hit - 1];
+    const size_t lf = buffer.size() - cursor.left() + hit;
+    if (before != '\r') return LineEnd{.offset = lf, .size = 1};
+    return LineEnd{.offset = lf - 1, .size = 2};
+  }
+  return std::nullopt;
+}
+
+std::optional<LineEnd> FindCrsAndLfs(const Buffer& buffer, size_t from) {
+  const auto lf = FindCharBefore(buffer, '\n', from, SIZE_MAX);
+  const auto cr = FindCharBefore(buffer, '\r', from, lf.value_or(SIZE_MAX));
+  if (!lf.has_value() && !cr.has_value()) return std::nullopt;
+  const size_t first = cr.has_value() ? *cr : *lf;
+  size_t size = 0;
+  for (Cursor cursor(buffer, first); cursor.left() != 0; cursor.Advance(1)) {
+    if (!IsCrOrLf(cursor.Extent().front())) break;
+    ++size;
+  }
+  return LineEnd{.offset = first, .size = size};
+}
+
 }  // namespace
 
-std::optional<size_t> Buffer::Find(std::string_view needle, size_t from) const {
-  if (from > size_ || needle.size() > size_ - from) return std::nullopt;
+std::optional<size_t> Buffer::FindInRange(std::string_view needle, size_t from,
+                                          size_t end) const {
+  end = std::min(end, size_);
+  if (from > end || needle.size() > end - from) return std::nullopt;
   if (needle.empty()) return from;
-  if (needle.size() == 1) return FindChar(needle[0], from);
+  if (needle.size() == 1) return FindCharBefore(*this, needle[0], from, end);
   Window window(needle.size());
   Cursor cursor(*this, from);
-  while (cursor.left() >= needle.size()) {
+  for (size_t at = from; end - at >= needle.size();) {
     std::string_view bytes = cursor.Extent();
     if (bytes.size() < needle.size()) bytes = window.Fill(cursor);
+    bytes = bytes.substr(0, end - at);
     const size_t hit = FindIn(bytes, needle);
-    if (hit != std::string_view::npos) return size_ - cursor.left() + hit;
+    if (hit != std::string_view::npos) return at + hit;
     // A needle may still start in the last bytes.
-    cursor.Advance(bytes.size() - (needle.size() - 1));
+    const size_t passed = bytes.size() - (needle.size() - 1);
+    cursor.Advance(passed);
+    at += passed;
   }
   return std::nullopt;
 }
 
 std::optional<size_t> Buffer::FindChar(char wanted, size_t from) const {
-  if (from >= size_) return std::nullopt;
-  Cursor cursor(*this, from);
-  while (cursor.left() != 0) {
-    const std::string_view extent = cursor.Extent();
-    const size_t hit = extent.find(wanted);
-    if (hit != std::string_view::npos) return size_ - cursor.left() + hit;
-    cursor.Advance(extent.size());
-  }
-  return std::nullopt;
+  return FindCharBefore(*this, wanted, from, SIZE_MAX);
 }
 
 std::optional<LineEnd> Buffer::FindLineEnd(EndOfLine style, size_t from) const {
+  if (style == EndOfLine::kCrlf) return FindLenientCrlf(*this, from);
+  if (style == EndOfLine::kAny) return FindCrsAndLfs(*this, from);
   if (style == EndOfLine::kCrlfStrict) {
     const auto crlf = Find("\r\n", from == 0 ? 0 : from - 1);
     if (!crlf.has_value()) return std::nullopt;
     return LineEnd{.offset = *crlf, .size = 2};
   }
-  const auto lf = FindChar('\n', from);
-  if (!lf.has_value()) return std::nullopt;
-  if (style == EndOfLine::kCrlf && *lf != 0 &&
-      Cursor(*this, *lf - 1).Extent().front() == '\r') {
-    return LineEnd{.offset = *lf - 1, .size = 2};
-  }
-  return LineEnd{.offset = *lf, .size = 1};
+  const auto found = FindChar(style == EndOfLine::kNul ? '\0' : '\n', from);
+  if (!found.has_value()) return std::nullopt;
+  return LineEnd{.offset = *found, .size = 1};
 }
 
 }  // namespace percore

@@ -28,15 +28,14 @@ Segment* Segment::NewUnpooled(size_t capacity) {
   return new (memory) Segment(Memory::kOwnUnpooled, 0, bytes);
 }
 
-Segment* Segment::SplitFront(size_t n) {
+Segment* Segment::Share(size_t n) {
   void* const memory =
       SegmentPool::ThisThread().Allocate(SegmentPool::kBareSizeClass);
-  Segment* const front =
+  Segment* const window =
       new (memory) Segment(Memory::kShared, begin_, begin_ + n);
-  front->source_ = memory_ == Memory::kShared ? source_ : this;
-  ++front->source_->windows_;
-  begin_ += n;
-  return front;
+  window->source_ = memory_ == Memory::kShared ? source_ : this;
+  ++window->source_->windows_;
+  return window;
 }
 
 void Segment::ReleaseSlow(Segment* segment) {

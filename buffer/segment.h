@@ -107,7 +107,14 @@ class alignas(64) Segment {
 
   // Cuts the first `n` bytes off into a new segment that shares the memory;
   // 0 < n < size(). Tailroom stays with this segment.
-  Segment* SplitFront(size_t n);
+  Segment* SplitFront(size_t n) {
+    Segment* const front = Share(n);
+    begin_ += n;
+    return front;
+  }
+  // A new segment with the first `n` bytes, which this one keeps; 0 < n <=
+  // size().
+  Segment* Share(size_t n);
 
   char* data() { return begin_; }
   size_t size() const { return static_cast<size_t>(end_ - begin_); }

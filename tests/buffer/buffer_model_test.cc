@@ -243,6 +243,53 @@ class Model {
     Check(source);
   }
 
+  void PrependFrom(Subject& subject) {
+    Subject& source = AnySubject();
+    const size_t n = random_.OneIn(4) ? AnyOffset(source) : random_.Size();
+    const size_t moved = subject.buffer.PrependFrom(source.buffer, n);
+    if (&source == &subject) {
+      EXPECT_EQ(moved, 0u);
+      return;
+    }
+    EXPECT_EQ(moved, std::min(n, source.oracle.size()));
+    subject.oracle.insert(0, source.oracle, 0, moved);
+    source.oracle.erase(0, moved);
+    Check(source);
+  }
+
+  void AppendShared(Subject& subject) {
+    Subject& source = AnySubject();
+    if (subject.oracle.size() + source.oracle.size() > 1'000'000) return;
+    subject.buffer.AppendShared(source.buffer);
+    subject.oracle += std::string(source.oracle);
+    Check(source);
+  }
+
+  void AppendPrintf(Subject& subject) {
+    const std::string bytes = random_.Bytes(random_.Size());
+    EXPECT_EQ(subject.buffer.AppendPrintf("%s", bytes.c_str()),
+              static_cast<int>(bytes.size()));
+    subject.oracle += bytes;
+  }
+
+  void AppendCord(Subject& subject) {
+    absl::Cord cord;
+    for (size_t parts = random_.Below(4); parts != 0; --parts) {
+      cord.Append(absl::Cord(random_.Bytes(random_.Size())));
+    }
+    subject.buffer.AppendCord(cord);
+    subject.oracle += std::string(cord);
+  }
+
+  void ReadLine(Subject& subject) {
+    const auto line = subject.buffer.ReadLine(EndOfLine::kLf);
+    const size_t lf = subject.oracle.find('\n');
+    ASSERT_EQ(line.has_value(), lf != std::string::npos);
+    if (!line.has_value()) return;
+    EXPECT_EQ(*line, subject.oracle.substr(0, lf));
+    subject.oracle.erase(0, lf + 1);
+  }
+
   void MoveAssign(Subject& subject) {
     Subject& source = AnySubject();
     Buffer constructed(std::move(source.buffer));
@@ -333,6 +380,21 @@ class Model {
               optional(subject.oracle.find(needle, from)));
     EXPECT_EQ(subject.buffer.FindChar('c', from),
               optional(subject.oracle.find('c', from)));
+    const size_t end_of_range = AnyOffset(subject);
+    if (from <= end_of_range) {
+      EXPECT_EQ(subject.buffer.FindInRange(needle, from, end_of_range),
+                optional(std::string_view(subject.oracle)
+                             .substr(0, end_of_range)
+                             .find(needle, from)));
+    }
+    const auto any = subject.buffer.FindLineEnd(EndOfLine::kAny, from);
+    const size_t first = subject.oracle.find_first_of("\r\n", from);
+    ASSERT_EQ(any.has_value(), first != std::string::npos);
+    if (any.has_value()) {
+      const size_t past = subject.oracle.find_first_not_of("\r\n", first);
+      EXPECT_EQ(any->offset, first);
+      EXPECT_EQ(any->size, std::min(past, subject.oracle.size()) - first);
+    }
     const auto end = subject.buffer.FindLineEnd(EndOfLine::kCrlf, from);
     const size_t lf = subject.oracle.find('\n', from);
     ASSERT_EQ(end.has_value(), lf != std::string::npos);
@@ -380,6 +442,11 @@ class Model {
       &Model::MoveFrom,
       &Model::MoveFrom,
       &Model::MoveFrom,
+      &Model::PrependFrom,
+      &Model::AppendShared,
+      &Model::AppendPrintf,
+      &Model::AppendCord,
+      &Model::ReadLine,
       &Model::MoveAssign,
       &Model::Drain,
       &Model::Drain,

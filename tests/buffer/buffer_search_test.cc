@@ -114,6 +114,13 @@ TEST(BufferSearchTest, FindsTheEndOfALine) {
       {"a\rb\n", EndOfLine::kCrlfStrict, 0, kNone, 0},
       {"no end\r", EndOfLine::kCrlf, 0, kNone, 0},
       {"no end\r", EndOfLine::kCrlfStrict, 0, kNone, 0},
+      {"one\r\n\n\rtwo\n", EndOfLine::kAny, 0, 3, 4},
+      {"one\r\n\n\rtwo\n", EndOfLine::kAny, 5, 5, 2},
+      {"one\r\n\n\rtwo\n", EndOfLine::kAny, 7, 10, 1},
+      {"\n\r", EndOfLine::kAny, 0, 0, 2},
+      {"no end", EndOfLine::kAny, 0, kNone, 0},
+      {"", EndOfLine::kAny, 0, kNone, 0},
+      {"a\n", EndOfLine::kNul, 0, kNone, 0},
   };
   for (const LineCase& c : cases) {
     for (size_t extent_size = 1; extent_size <= c.text.size(); ++extent_size) {
@@ -142,6 +149,47 @@ TEST(BufferSearchTest, AnInterruptedLineSearchGoesOnWhereItStopped) {
     EXPECT_EQ(end->offset, 4u);
     EXPECT_EQ(end->size, 2u);
   }
+}
+
+TEST(BufferSearchTest, ANulEndsALineAsWell) {
+  using std::string_literals::operator""s;
+  const std::string text = "one\n\0two\0"s;
+  for (size_t extent_size = 1; extent_size <= text.size(); ++extent_size) {
+    const Buffer buffer = InExtents(text, extent_size);
+    const auto first = buffer.FindLineEnd(EndOfLine::kNul);
+    ASSERT_TRUE(first.has_value());
+    EXPECT_EQ(first->offset, 4u);
+    EXPECT_EQ(first->size, 1u);
+    EXPECT_EQ(buffer.FindLineEnd(EndOfLine::kNul, 5)->offset, 8u);
+  }
+}
+
+TEST(BufferSearchTest, FindsInARangeWhatEndsInIt) {
+  const std::string text = "abracadabra";
+  for (size_t extent_size = 1; extent_size <= text.size(); ++extent_size) {
+    const Buffer buffer = InExtents(text, extent_size);
+    for (const std::string needle : {"", "a", "ra", "abra", "cada", "z"}) {
+      for (size_t from = 0; from <= text.size() + 1; ++from) {
+        for (size_t end = 0; end <= text.size() + 1; ++end) {
+          const auto expected =
+              from > end ? std::nullopt
+                         : FindInString(std::string_view(text).substr(0, end),
+                                        needle, from);
+          EXPECT_EQ(buffer.FindInRange(needle, from, end), expected)
+              << needle << " from " << from << " to " << end;
+        }
+      }
+    }
+  }
+}
+
+TEST(BufferSearchTest, ReadsLines) {
+  Buffer buffer = InExtents("GET /\r\nHost: x\n\nrest", 3);
+  EXPECT_EQ(buffer.ReadLine(EndOfLine::kCrlf), "GET /");
+  EXPECT_EQ(buffer.ReadLine(EndOfLine::kCrlf), "Host: x");
+  EXPECT_EQ(buffer.ReadLine(EndOfLine::kCrlf), "");
+  EXPECT_EQ(buffer.ReadLine(EndOfLine::kCrlf), std::nullopt);
+  EXPECT_EQ(buffer.ToString(), "rest");
 }
 
 }  // namespace

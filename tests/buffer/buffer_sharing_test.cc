@@ -292,5 +292,81 @@ TEST(BufferSharingTest, AnUnsharedPartIsUsedOnAnotherThread) {
   other.join();
 }
 
+std::string SomeText(size_t size) {
+  std::string text(size, ' ');
+  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 26);
+  return text;
+}
+
+TEST(BufferSharingTest, SharedContentsAreIndependentFromThenOn) {
+  for (const size_t size : {1, 256, 257, 70'000}) {
+    const std::string text = SomeText(size);
+    Buffer source;
+    source.Append(text);
+    Buffer copy;
+    copy.Append("> ");
+    copy.AppendShared(source);
+    EXPECT_EQ(copy.ToString(), "> " + text);
+    source.Append("!");
+    source.Prepend("?");
+    copy.Append(".");
+    EXPECT_EQ(source.ToString(), "?" + text + "!");
+    EXPECT_EQ(copy.ToString(), "> " + text + ".");
+    source.Clear();
+    EXPECT_EQ(copy.ToString(), "> " + text + ".");
+  }
+}
+
+TEST(BufferSharingTest, SharingCopiesNothingThatIsLarge) {
+  const std::string text = SomeText(100'000);
+  Buffer source;
+  source.AppendReference(text.data(), text.size(), nullptr, nullptr);
+  Buffer copy;
+  copy.AppendShared(source);
+  copy.AppendShared(source);
+  EXPECT_EQ(copy.Front().data(), text.data());
+  EXPECT_EQ(copy.ToString(), text + text);
+}
+
+TEST(BufferSharingTest, ABufferMayBeSharedWithItself) {
+  for (const size_t size : {3, 300, 70'000}) {
+    const std::string text = SomeText(size);
+    Buffer buffer;
+    buffer.Append(text);
+    buffer.AppendReference("abc", 3, nullptr, nullptr);
+    buffer.AppendShared(buffer);
+    EXPECT_EQ(buffer.ToString(), text + "abc" + text + "abc");
+  }
+  Buffer empty;
+  empty.AppendShared(empty);
+  EXPECT_TRUE(empty.empty());
+}
+
+TEST(BufferSharingTest, ABufferMovesToTheFrontOfAnother) {
+  for (const size_t size : {1, 200, 300, 70'000}) {
+    for (const size_t moved :
+         {size_t{0}, size_t{1}, size / 2, size, size + 1}) {
+      const std::string text = SomeText(size);
+      Buffer source;
+      source.Append(text);
+      Buffer buffer;
+      buffer.Append("tail");
+      EXPECT_EQ(buffer.PrependFrom(source, moved), std::min(moved, size));
+      EXPECT_EQ(buffer.ToString(), text.substr(0, moved) + "tail");
+      EXPECT_EQ(source.ToString(), text.substr(std::min(moved, size)));
+      buffer.Append("!");
+      source.Append("?");
+      EXPECT_EQ(buffer.ToString(), text.substr(0, moved) + "tail!");
+      EXPECT_EQ(source.ToString(), text.substr(std::min(moved, size)) + "?");
+    }
+  }
+  Buffer source;
+  source.Append("all");
+  Buffer empty;
+  empty.Prepend(std::move(source));
+  EXPECT_EQ(empty.ToString(), "all");
+  EXPECT_EQ(empty.PrependFrom(empty, 2), 0u);
+}
+
 }  // namespace
 }  // namespace percore

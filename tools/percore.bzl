@@ -49,3 +49,18 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
         deps = deps + ["@com_google_googletest//:gtest_main"] + _PROGRAM_DEPS,
         **kwargs
     )
+
+def percore_fuzz_target(name, deps, copts = []):
+    """A program for libFuzzer, made of the source `name`.cc.
+
+    It needs clang and --config=fuzz, and is built by name only.
+    """
+    percore_binary(
+        name = name,
+        testonly = True,
+        srcs = [name + ".cc"],
+        copts = copts,
+        linkopts = ["-fsanitize=fuzzer"],
+        tags = ["manual"],
+        deps = deps,
+    )

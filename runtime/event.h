@@ -83,8 +83,9 @@ class Event {
 
   // Makes the event pending. Of a pending event, the first form changes
   // nothing; the second sets a new timeout, counted from the loop's cached
-  // time. A persistent event with a timeout starts it anew after each callback.
-  // Zero and negative timeouts fire in the next round.
+  // time, and takes back one that has run out but whose callback has not run
+  // yet. A persistent event with a timeout above zero starts it anew before
+  // each callback. Zero and negative timeouts fire in the next round, once.
   //
   // Errors: InvalidArgument for a negative descriptor without a timeout, a bad
   // signal number, or an event that is to be edge-triggered on a descriptor
@@ -116,11 +117,12 @@ class Event {
   // round, or, when called from a callback of the same priority, in the next.
   void Activate(EventFlags what);
   // As above, but in the next round in any case: to let the loop look for other
-  // events in between.
+  // events in between. An event that is active already stays where it is.
   void ActivateLater(EventFlags what);
 
-  // 0 runs first; a new event has the middle priority. Priorities beyond the
-  // base's number count as its last.
+  // 0 runs first; a new event has the middle priority, n / 2 of n. Priorities
+  // beyond the base's number count as its last. An active event goes behind
+  // those that are active at its new priority.
   void set_priority(int priority);
 
   // The event in words, for people: what it waits for, what is pending.

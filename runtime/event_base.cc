@@ -571,6 +571,12 @@ void EventBase::Deactivate(Event* event) {
   }
 }
 
+// It has run out, but nobody has been told, and now it is set anew.
+void EventBase::TakeBackTimeout(Event* event) {
+  event->active_what_ &= ~EventFlags::kTimeout;
+  if (!Any(event->active_what_)) Deactivate(event);
+}
+
 void EventBase::Finalize(Event* event, Event::Finalizer finalizer) {
   if (event->finalized()) return;
   RemoveEvent(event);

@@ -173,8 +173,8 @@ class EventBase {
   // Does what Exit() does once `delay` has passed, and keeps the loop running
   // until then. Asking again sets a new delay.
   absl::Status ExitAfter(Duration delay);
-  // In a callback: looks for new events after it, before the active ones that
-  // are left run.
+  // In a callback: looks for new events after it, before the active ones and
+  // the deferred callbacks that are left run.
   void Continue() {
     CheckThread();
     continue_ = true;
@@ -300,6 +300,7 @@ class EventBase {
   void ScheduleTimer(Event* event, Duration timeout) {
     CheckThread();
     const bool is_new = !internal::TimerQueue::Contains(event);
+    if (Any(event->active_what_ & EventFlags::kTimeout)) TakeBackTimeout(event);
     event->timeout_ = timeout;
     timers_.Schedule(event, AddSaturated(now_, timeout));
     if (is_new) NotePending();
@@ -307,6 +308,7 @@ class EventBase {
   void Activate(Event* event, EventFlags what);
   void ActivateLater(Event* event, EventFlags what);
   void Deactivate(Event* event);
+  void TakeBackTimeout(Event* event);
   void SetPriority(Event* event, int priority);
   void Finalize(Event* event, Event::Finalizer finalizer);
 

@@ -15,9 +15,9 @@ namespace percore::internal {
 class ActiveQueue {
  public:
   explicit ActiveQueue(int priorities)
-      : lists_(static_cast<size_t>(priorities)) {}
+      : priority_count_(priorities), turns_(static_cast<size_t>(priorities)) {}
 
-  int priority_count() const { return static_cast<int>(lists_.size()); }
+  int priority_count() const { return priority_count_; }
   // Those for the next round included.
   size_t size() const { return size_; }
 
@@ -25,7 +25,7 @@ class ActiveQueue {
   // already at its priority, in the next.
   void Push(Event* event) {
     event->queue_ = Event::Queue::kActive;
-    lists_[event->priority_].PushBack(event);
+    turns_[event->priority_].events.PushBack(event);
     highest_pushed_ = std::min<int>(highest_pushed_, event->priority_);
     ++size_;
   }
@@ -37,9 +37,10 @@ class ActiveQueue {
   }
   // The event is in a list of this queue.
   void Remove(Event* event) {
-    if (event == turn_end_) turn_end_ = Event::ActiveList::Previous(event);
     if (event->queue_ == Event::Queue::kActive) {
-      lists_[event->priority_].Remove(event);
+      Turn& turn = turns_[event->priority_];
+      if (event == turn.end) turn.end = Event::ActiveList::Previous(event);
+      turn.events.Remove(event);
     } else {
       later_.Remove(event);
     }
@@ -57,29 +58,32 @@ class ActiveQueue {
   }
 
   // Calls `run(event)`, which takes the event out, for every event that is
-  // there when the turn of its priority comes, and anew from the top when a
-  // more urgent one comes in. Ends when `stop(priority)` is true after a call.
+  // there when the turn of its priority begins. When a more urgent one comes
+  // in, that one's priority has a turn first, and then the turn that was
+  // interrupted goes on. Ends when `stop(priority)` is true after a call.
   // Returns the number of calls.
   template <typename Run, typename Stop>
   size_t RunAll(Run run, Stop stop) {
     size_t calls = 0;
-    for (int priority = 0; priority < priority_count(); ++priority) {
-      Event::ActiveList& list = lists_[static_cast<size_t>(priority)];
-      if (list.empty()) continue;
-      // What is activated while the list runs goes behind this.
-      turn_end_ = list.last();
+    bool stopped = false;
+    for (int priority = 0; priority < priority_count() && !stopped;
+         ++priority) {
+      Turn& turn = turns_[static_cast<size_t>(priority)];
+      // What is activated while the turn lasts goes behind its end.
+      if (!turn.interrupted) turn.end = turn.events.last();
       highest_pushed_ = priority_count();
-      bool stopped = false;
-      while (turn_end_ != nullptr) {
-        run(list.first());
+      while (turn.end != nullptr && !stopped && highest_pushed_ >= priority) {
+        run(turn.events.first());
         ++calls;
         stopped = stop(priority);
-        if (stopped || highest_pushed_ < priority) break;
       }
-      turn_end_ = nullptr;
-      if (stopped) break;
-      if (highest_pushed_ < priority) priority = highest_pushed_ - 1;
+      turn.interrupted = highest_pushed_ < priority;
+      if (turn.interrupted) {
+        any_interrupted_ = true;
+        priority = highest_pushed_ - 1;
+      }
     }
+    if (stopped || any_interrupted_) EndTurns();
     return calls;
   }
 
@@ -94,19 +98,37 @@ class ActiveQueue {
       }
       return true;
     };
-    return std::all_of(lists_.begin(), lists_.end(), visit_list) &&
+    return std::all_of(
+               turns_.begin(), turns_.end(),
+               [&](const Turn& turn) { return visit_list(turn.events); }) &&
            visit_list(later_);
   }
 
  private:
-  std::vector<Event::ActiveList> lists_;
-  // The last event that runs in this turn of its list; null when there is none
-  // left, and outside of RunAll().
-  Event* turn_end_ = nullptr;
+  // What a priority has to run.
+  struct Turn {
+    Event::ActiveList events;
+    // The last event that runs in this turn; null when there is none left, and
+    // outside of RunAll().
+    Event* end = nullptr;
+    bool interrupted = false;
+  };
+
+  void EndTurns() {
+    for (Turn& turn : turns_) {
+      turn.end = nullptr;
+      turn.interrupted = false;
+    }
+    any_interrupted_ = false;
+  }
+
+  const int priority_count_;
+  std::vector<Turn> turns_;  // by priority
   Event::ActiveList later_;
   size_t size_ = 0;
   // The most urgent priority that came in since RunAll() last looked.
   int highest_pushed_ = 0;
+  bool any_interrupted_ = false;
 };
 
 }  // namespace percore::internal

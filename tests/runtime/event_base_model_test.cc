@@ -293,6 +293,11 @@ class ModelWorld : public World {
       watching_.push_back(event);
     }
     if (!timeout.has_value()) return;
+    // One that ran out, but was not told, is taken back.
+    if (Any(member.what & EventFlags::kTimeout)) {
+      member.what &= ~EventFlags::kTimeout;
+      if (!Any(member.what)) Deactivate(event);
+    }
     member.timeout = *timeout;
     SetTimer(event, now_ + std::max<int64_t>(*timeout, 0));
   }
@@ -457,15 +462,23 @@ class ModelWorld : public World {
     return first;
   }
   void RunActive() {
+    // Up to which activation each priority runs: from its turn's beginning to
+    // its end, interruptions included.
+    std::array<std::optional<int64_t>, kPriorities> turns;
     for (int priority = 0; priority < kPriorities && !stop_; ++priority) {
-      const int64_t turn = activations_;
+      std::optional<int64_t>& turn = turns[priority];
+      if (!turn.has_value()) turn = activations_;
       auto& list = active_[priority];
       most_urgent_ = kPriorities;
-      while (!list.empty() && list.front().number < turn && !stop_) {
+      while (!list.empty() && list.front().number < *turn && !stop_ &&
+             most_urgent_ >= priority) {
         RunEvent(list.front().event);
-        if (most_urgent_ < priority) break;
       }
-      if (most_urgent_ < priority) priority = most_urgent_ - 1;
+      if (most_urgent_ < priority) {
+        priority = most_urgent_ - 1;
+      } else {
+        turn.reset();
+      }
     }
   }
   void RunEvent(int event) {

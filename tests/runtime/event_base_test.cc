@@ -564,6 +564,27 @@ TEST_P(EventBaseTest, CountsItsWork) {
   EXPECT_GT(stats->busy_nanoseconds.Get(), 0u);
 }
 
+// Not even one that has more urgent company each time.
+TEST_P(EventBaseTest, AnEventThatActivatesItselfRunsOnceARound) {
+  int runs = 0;
+  Function nothing = [](int, EventFlags) {};
+  Event urgent(*base_, -1, EventFlags::kNone, &Call, &nothing);
+  urgent.set_priority(0);
+  Event* self = nullptr;
+  Function again = [&](int, EventFlags) {
+    ++runs;
+    self->Activate(EventFlags::kTimeout);
+    urgent.Activate(EventFlags::kTimeout);
+  };
+  Event event(*base_, -1, EventFlags::kNone, &Call, &again);
+  self = &event;
+  event.Activate(EventFlags::kTimeout);
+  RunOnce();
+  EXPECT_EQ(runs, 1);
+  RunOnce();
+  EXPECT_EQ(runs, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(AllBackends, EventBaseTest,
                          testing::ValuesIn(EventBase::SupportedBackends()),
                          [](const auto& info) { return info.param; });

@@ -125,6 +125,21 @@ TEST_P(TimerTest, AnIdleLoopSleepsUntilTheNextDeadlineInOneCall) {
   EXPECT_EQ(Duration(base_->stats()->poll_nanoseconds.Get()), hours(1));
 }
 
+// An idle timeout that is put off by what runs before it in the round.
+TEST_P(TimerTest, SetAnewBeforeItsCallbackRanItDoesNotFire) {
+  Event idle = Event::Timer(*base_, &Firing::Call, &firing_);
+  Event first = Event::Timer(
+      *base_,
+      [](int, EventFlags, void* idle) {
+        EXPECT_TRUE(static_cast<Event*>(idle)->Add(milliseconds(10)).ok());
+      },
+      &idle);
+  ASSERT_TRUE(first.Add(milliseconds(1)).ok());
+  ASSERT_TRUE(idle.Add(milliseconds(1)).ok());
+  ASSERT_TRUE(base_->Run().ok());
+  EXPECT_THAT(firing_.at, ElementsAre(milliseconds(11)));
+}
+
 TEST_P(TimerTest, WithoutPrecisionItFiresAtTheNextMillisecond) {
   const std::unique_ptr<EventBase> base =
       *EventBase::Create({.backend = GetParam(),

@@ -96,151 +96,111 @@ inline constexpr int kTimersPerIteration = 1000;
 // Timers that are to run out are set within so long, at most.
 inline int MicrosecondsToSet(int count) { return count; }
 
+// A loop with timers that are set far off, and must not run out.
+template <typename Library>
+struct PendingTimers {
+  explicit PendingTimers(int count) : timers(loop, count, &fired) {}
+  ~PendingTimers() { Check(fired == 0, "a timer ran out early"); }
+
+  void Set(int timer) { timers.Set(timer, delays.Next()); }
+  void SetAll(int count) {
+    for (int i = 0; i < count; ++i) Set(i);
+  }
+
+  int fired = 0;
+  typename Library::Loop loop;
+  typename Library::Timers timers;
+  DelayPlan delays = PendingDelays();
+};
+
 template <typename Library>
 void RunTimerAddDeleteCase(benchmark::State& state, int pending) {
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, pending + kTimersPerIteration, &fired);
-  DelayPlan delays = PendingDelays();
-  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
+  PendingTimers<Library> timers(pending + kTimersPerIteration);
+  timers.SetAll(pending);
   Measure(state, kTimersPerIteration, [&] {
-    loop.RunInside(
+    timers.loop.RunInside(
         [&] {
           const int end = pending + kTimersPerIteration;
-          for (int i = pending; i < end; ++i) timers.Set(i, delays.Next());
-          for (int i = pending; i < end; ++i) timers.Delete(i);
+          for (int i = pending; i < end; ++i) timers.Set(i);
+          for (int i = pending; i < end; ++i) timers.timers.Delete(i);
         },
         Until::kNothingReady);
   });
-  Check(fired == 0, "a timer ran out early");
 }
 
-template <typename Library>
-void RunTimerRearmCase(benchmark::State& state, int pending) {
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, pending, &fired);
-  DelayPlan delays = PendingDelays();
-  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
-  RearmPlan plan(pending);
+// `set_one()` sets a timer that is pending.
+template <typename Library, typename SetOne>
+void MeasureSetting(benchmark::State& state, PendingTimers<Library>& timers,
+                    SetOne set_one) {
   Measure(state, kTimersPerIteration, [&] {
-    loop.RunInside(
+    timers.loop.RunInside(
         [&] {
-          for (int i = 0; i < kTimersPerIteration; ++i) {
-            const RearmPlan::Rearm rearm = plan.Next();
-            timers.Set(rearm.timer, rearm.delay);
-          }
+          for (int i = 0; i < kTimersPerIteration; ++i) set_one();
         },
         Until::kNothingReady);
   });
-  Check(fired == 0, "a timer ran out early");
 }
 
-// As above, but all have the same timeout, which a library may know how to use.
+// `hot` of the timers are put off again and again.
+template <typename Library>
+void RunTimerRearmCase(benchmark::State& state, int pending, int hot) {
+  PendingTimers<Library> timers(pending);
+  timers.SetAll(pending);
+  RearmPlan plan(hot);
+  MeasureSetting(state, timers, [&] {
+    const RearmPlan::Rearm rearm = plan.Next();
+    timers.timers.Set(rearm.timer, rearm.delay);
+  });
+}
+
+// All have the same timeout, which a library may know how to use.
 template <typename Library>
 void RunIdleTimeoutCase(benchmark::State& state, int pending) {
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, pending, &fired);
+  PendingTimers<Library> timers(pending);
   timeval delay = {.tv_sec = kMaxPendingSeconds, .tv_usec = 0};
-  if constexpr (requires { loop.CommonDelay(delay); }) {
-    delay = loop.CommonDelay(delay);
+  if constexpr (requires { timers.loop.CommonDelay(delay); }) {
+    delay = timers.loop.CommonDelay(delay);
   }
-  for (int i = 0; i < pending; ++i) timers.Set(i, delay);
+  for (int i = 0; i < pending; ++i) timers.timers.Set(i, delay);
   RearmPlan plan(pending);
-  Measure(state, kTimersPerIteration, [&] {
-    loop.RunInside(
-        [&] {
-          for (int i = 0; i < kTimersPerIteration; ++i) {
-            timers.Set(plan.Next().timer, delay);
-          }
-        },
-        Until::kNothingReady);
-  });
-  Check(fired == 0, "a timer ran out early");
-}
-
-// Some of very many timers are put off again and again.
-template <typename Library>
-void RunTimerHotRearmCase(benchmark::State& state, int pending) {
-  constexpr int kHot = 10'000;
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, pending, &fired);
-  DelayPlan delays = PendingDelays();
-  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
-  RearmPlan plan(kHot);
-  Measure(state, kTimersPerIteration, [&] {
-    loop.RunInside(
-        [&] {
-          for (int i = 0; i < kTimersPerIteration; ++i) {
-            const RearmPlan::Rearm rearm = plan.Next();
-            timers.Set(rearm.timer, rearm.delay);
-          }
-        },
-        Until::kNothingReady);
-  });
-  Check(fired == 0, "a timer ran out early");
+  MeasureSetting(state, timers,
+                 [&] { timers.timers.Set(plan.Next().timer, delay); });
 }
 
 // A pending timer, any one, is set to another time, earlier or later.
 template <typename Library>
 void RunTimerReaddCase(benchmark::State& state, int pending) {
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, pending, &fired);
-  DelayPlan delays = PendingDelays();
-  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
+  PendingTimers<Library> timers(pending);
+  timers.SetAll(pending);
   RearmPlan plan(pending);
-  Measure(state, kTimersPerIteration, [&] {
-    loop.RunInside(
-        [&] {
-          for (int i = 0; i < kTimersPerIteration; ++i) {
-            timers.Set(plan.Next().timer, delays.Next());
-          }
-        },
-        Until::kNothingReady);
-  });
-  Check(fired == 0, "a timer ran out early");
+  MeasureSetting(state, timers, [&] { timers.Set(plan.Next().timer); });
 }
 
 template <typename Library>
 void RunTimerAddCase(benchmark::State& state, int count) {
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, count, &fired);
-  DelayPlan delays = PendingDelays();
+  PendingTimers<Library> timers(count);
   MeasureAfter(
       state, count,
       [&] {
-        for (int i = 0; i < count; ++i) timers.Delete(i);
+        for (int i = 0; i < count; ++i) timers.timers.Delete(i);
       },
       [&] {
-        loop.RunInside(
-            [&] {
-              for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
-            },
-            Until::kNothingReady);
+        timers.loop.RunInside([&] { timers.SetAll(count); },
+                              Until::kNothingReady);
       });
-  Check(fired == 0, "a timer ran out early");
 }
 
 template <typename Library>
 void RunTimerDeleteCase(benchmark::State& state, int count) {
-  int fired = 0;
-  typename Library::Loop loop;
-  typename Library::Timers timers(loop, count, &fired);
-  DelayPlan delays = PendingDelays();
+  PendingTimers<Library> timers(count);
   RearmPlan order(count);
   MeasureAfter(
-      state, count,
+      state, count, [&] { timers.SetAll(count); },
       [&] {
-        for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
-      },
-      [&] {
-        for (int i = 0; i < count; ++i) timers.Delete(order.Next().timer);
+        for (int i = 0; i < count; ++i) {
+          timers.timers.Delete(order.Next().timer);
+        }
       });
-  Check(fired == 0, "a timer ran out early");
 }
 
 // What it takes to run the callbacks of `count` timers that all are due, set to
@@ -258,8 +218,10 @@ void RunTimerExpireCase(benchmark::State& state, int count, int spread_us) {
       [&] {
         fired = 0;
         for (int i = 0; i < count; ++i) timers.Set(i, delays.Next());
-        constexpr int kMarginMicroseconds = 2000;  // libuv's clock has milliseconds
-        usleep(static_cast<useconds_t>(first_us + spread_us + kMarginMicroseconds));
+        constexpr int kMarginMicroseconds =
+            2000;  // libuv's clock has milliseconds
+        usleep(static_cast<useconds_t>(first_us + spread_us +
+                                       kMarginMicroseconds));
       },
       [&] { loop.RunInside([] {}, Until::kNothingPending); });
   Check(fired == count, "not every timer ran out");
@@ -286,16 +248,12 @@ void RunTimerFireCase(benchmark::State& state, int count) {
 // are waited for.
 template <typename Library>
 void RunIdleRoundCase(benchmark::State& state, int pending) {
-  int fired = 0;
   ByteRelay relay(pending);
   if (Failed()) return;
-  typename Library::Loop loop;
-  typename Library::Readers readers(loop, relay);
-  typename Library::Timers timers(loop, pending, &fired);
-  DelayPlan delays = PendingDelays();
-  for (int i = 0; i < pending; ++i) timers.Set(i, delays.Next());
-  Measure(state, 1, [&] { loop.RunReady(); });
-  Check(fired == 0, "a timer ran out early");
+  PendingTimers<Library> timers(pending);
+  timers.SetAll(pending);
+  typename Library::Readers readers(timers.loop, relay);
+  Measure(state, 1, [&] { timers.loop.RunReady(); });
 }
 
 // `Callbacks` is Library::Deferred or Library::Activated.
@@ -326,7 +284,10 @@ template <typename Library>
 void AddTimerCases() {
   for (int pending : {10'000, 1'000'000}) {
     AddSizedCase("timer_add_delete", pending, &RunTimerAddDeleteCase<Library>);
-    AddSizedCase("timer_rearm", pending, &RunTimerRearmCase<Library>);
+    AddSizedCase("timer_rearm", pending,
+                 [](benchmark::State& state, int count) {
+                   RunTimerRearmCase<Library>(state, count, count);
+                 });
     AddSizedCase("timer_readd", pending, &RunTimerReaddCase<Library>);
     AddSizedCase("timer_add", pending, &RunTimerAddCase<Library>);
     AddSizedCase("timer_delete", pending, &RunTimerDeleteCase<Library>);
@@ -339,7 +300,10 @@ void AddTimerCases() {
                    RunTimerExpireCase<Library>(state, count, 1);
                  });
   }
-  AddSizedCase("timer_rearm_hot", 1'000'000, &RunTimerHotRearmCase<Library>);
+  AddSizedCase("timer_rearm_hot", 1'000'000,
+               [](benchmark::State& state, int count) {
+                 RunTimerRearmCase<Library>(state, count, 10'000);
+               });
   AddSizedCase("idle_timeout", 10'000, &RunIdleTimeoutCase<Library>);
   AddSizedCase("timer_fire", 10'000, &RunTimerFireCase<Library>);
 }

@@ -12,15 +12,14 @@
 #include <tuple>
 
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/signal_parameters.h"
 
 namespace percore {
 namespace {
 
-using Parameter = std::tuple<std::string, SignalMethod>;
-
 void Count(int, EventFlags, void* count) { ++*static_cast<int*>(count); }
 
-class ForkTest : public testing::TestWithParam<Parameter> {
+class ForkTest : public testing::TestWithParam<SignalParameters> {
  protected:
   void SetUp() override {
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
@@ -121,16 +120,8 @@ TEST_P(ForkTest, AChildMayBeMadeInACallback) {
   EXPECT_TRUE(ok);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    AllBackends, ForkTest,
-    testing::Combine(testing::ValuesIn(EventBase::SupportedBackends()),
-                     testing::Values(SignalMethod::kHandler,
-                                     SignalMethod::kSignalFd)),
-    [](const auto& info) {
-      return std::get<0>(info.param) +
-             (std::get<1>(info.param) == SignalMethod::kHandler ? "_handler"
-                                                                : "_signalfd");
-    });
+INSTANTIATE_TEST_SUITE_P(AllBackends, ForkTest, AllSignalParameters(),
+                         NameOfSignalParameters);
 
 }  // namespace
 }  // namespace percore

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/signal_parameters.h"
 
 namespace percore {
 namespace {
@@ -22,9 +23,7 @@ void Count(int signal, EventFlags what, void* count) {
 
 void Ignore(int) {}
 
-using Parameter = std::tuple<std::string, SignalMethod>;
-
-class SignalTest : public testing::TestWithParam<Parameter> {
+class SignalTest : public testing::TestWithParam<SignalParameters> {
  protected:
   void RunOnce(EventBase& base) {
     ASSERT_TRUE(base.Run(RunMode::kNonBlocking).ok());
@@ -184,16 +183,8 @@ TEST_P(SignalTest, SubscriptionsMayChangeWhileSignalsArrive) {
   sender.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    AllBackends, SignalTest,
-    testing::Combine(testing::ValuesIn(EventBase::SupportedBackends()),
-                     testing::Values(SignalMethod::kHandler,
-                                     SignalMethod::kSignalFd)),
-    [](const auto& info) {
-      return std::get<0>(info.param) +
-             (std::get<1>(info.param) == SignalMethod::kHandler ? "_handler"
-                                                                : "_signalfd");
-    });
+INSTANTIATE_TEST_SUITE_P(AllBackends, SignalTest, AllSignalParameters(),
+                         NameOfSignalParameters);
 
 }  // namespace
 }  // namespace percore

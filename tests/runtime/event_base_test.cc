@@ -23,7 +23,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 using Function = EventFunction;
-constexpr auto Call = CallEventFunction;
+constexpr auto kCall = CallEventFunction;
 
 class EventBaseTest : public testing::TestWithParam<std::string> {
  protected:
@@ -81,7 +81,7 @@ TEST_P(EventBaseTest, RunsAReadEventWhenBytesArrive) {
     EXPECT_EQ(fd, ends_[0]);
     seen.push_back(what);
   };
-  Event event(*base_, ends_[0], EventFlags::kRead, Call, &function);
+  Event event(*base_, ends_[0], EventFlags::kRead, kCall, &function);
   ASSERT_TRUE(event.Add().ok());
   RunOnce();
   EXPECT_TRUE(seen.empty());
@@ -94,7 +94,7 @@ TEST_P(EventBaseTest, RunsAReadEventWhenBytesArrive) {
 TEST_P(EventBaseTest, APersistentEventStaysPendingUntilDeleted) {
   int calls = 0;
   Function function = [&](int, EventFlags) { ++calls; };
-  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, Call,
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, kCall,
               &function);
   ASSERT_TRUE(event.Add().ok());
   WriteToPeer();
@@ -112,7 +112,7 @@ TEST_P(EventBaseTest, AnEdgeTriggeredEventReportsAChangeOnce) {
   Event event(
       *base_, ends_[0],
       EventFlags::kRead | EventFlags::kPersist | EventFlags::kEdgeTriggered,
-      Call, &function);
+      kCall, &function);
   ASSERT_TRUE(event.Add().ok());
   WriteToPeer();
   RunOnce();
@@ -131,7 +131,7 @@ TEST_P(EventBaseTest, AnEdgeTriggeredEventReportsAChangeOnce) {
 TEST_P(EventBaseTest, SeesThePeerFinishWithoutReading) {
   std::vector<EventFlags> seen;
   Function function = [&](int, EventFlags what) { seen.push_back(what); };
-  Event event(*base_, ends_[0], EventFlags::kClosed, Call, &function);
+  Event event(*base_, ends_[0], EventFlags::kClosed, kCall, &function);
   if (!Has(BackendFeatures::kEarlyClose)) {
     EXPECT_THAT(std::string(event.Add().message()),
                 HasSubstr("Operation not supported"));
@@ -155,7 +155,7 @@ TEST_P(EventBaseTest, ARegularFileIsAlwaysReady) {
   Function function = [&](int, EventFlags what) { seen.push_back(what); };
   Event event(*base_, file,
               EventFlags::kRead | EventFlags::kWrite | EventFlags::kPersist,
-              Call, &function);
+              kCall, &function);
   ASSERT_TRUE(event.Add().ok());
   RunOnce();
   ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
@@ -171,9 +171,9 @@ TEST_P(EventBaseTest, SeveralEventsShareADescriptor) {
   int writes = 0;
   Function on_read = [&](int, EventFlags) { ++reads; };
   Function on_write = [&](int, EventFlags) { ++writes; };
-  Event reader(*base_, ends_[0], EventFlags::kRead, Call, &on_read);
-  Event second(*base_, ends_[0], EventFlags::kRead, Call, &on_read);
-  Event writer(*base_, ends_[0], EventFlags::kWrite, Call, &on_write);
+  Event reader(*base_, ends_[0], EventFlags::kRead, kCall, &on_read);
+  Event second(*base_, ends_[0], EventFlags::kRead, kCall, &on_read);
+  Event writer(*base_, ends_[0], EventFlags::kWrite, kCall, &on_write);
   ASSERT_TRUE(reader.Add().ok());
   ASSERT_TRUE(second.Add().ok());
   ASSERT_TRUE(writer.Add().ok());
@@ -186,7 +186,7 @@ TEST_P(EventBaseTest, SeveralEventsShareADescriptor) {
 TEST_P(EventBaseTest, SetInterestChangesWhatIsWatched) {
   std::vector<EventFlags> seen;
   Function function = [&](int, EventFlags what) { seen.push_back(what); };
-  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, Call,
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, kCall,
               &function);
   ASSERT_TRUE(event.Add().ok());
   WriteToPeer();
@@ -251,7 +251,7 @@ TEST_P(EventBaseTest, AnEventMayBeDestroyedInItsOwnCallback) {
   };
   event = std::make_unique<Event>(*base_, ends_[0],
                                   EventFlags::kRead | EventFlags::kPersist,
-                                  Call, &function);
+                                  kCall, &function);
   ASSERT_TRUE(event->Add(milliseconds(1)).ok());
   WriteToPeer();
   EXPECT_TRUE(base_->Run().ok());
@@ -262,8 +262,9 @@ TEST_P(EventBaseTest, AnEventMayDestroyAnotherThatIsActive) {
   std::unique_ptr<Event> victim;
   Function kill = [&](int, EventFlags) { victim.reset(); };
   Function never = [&](int, EventFlags) { ADD_FAILURE() << "ran"; };
-  Event killer(*base_, -1, EventFlags::kNone, Call, &kill);
-  victim = std::make_unique<Event>(*base_, -1, EventFlags::kNone, Call, &never);
+  Event killer(*base_, -1, EventFlags::kNone, kCall, &kill);
+  victim =
+      std::make_unique<Event>(*base_, -1, EventFlags::kNone, kCall, &never);
   killer.Activate(EventFlags::kTimeout);
   victim->Activate(EventFlags::kTimeout);
   RunOnce();
@@ -278,7 +279,7 @@ TEST_P(EventBaseTest, AnEventMayAddItselfAgain) {
       ASSERT_TRUE(event->Add().ok());
     }
   };
-  event.emplace(*base_, ends_[0], EventFlags::kRead, Call, &function);
+  event.emplace(*base_, ends_[0], EventFlags::kRead, kCall, &function);
   ASSERT_TRUE(event->Add().ok());
   WriteToPeer();
   EXPECT_TRUE(base_->Run().ok());
@@ -295,7 +296,7 @@ TEST_P(EventBaseTest, RunsMoreUrgentEventsFirst) {
   }
   for (int i : {2, 0, 1}) {
     events.push_back(std::make_unique<Event>(*base_, -1, EventFlags::kNone,
-                                             Call, &functions[i]));
+                                             kCall, &functions[i]));
     events.back()->set_priority(i);
     events.back()->Activate(EventFlags::kTimeout);
   }
@@ -306,14 +307,14 @@ TEST_P(EventBaseTest, RunsMoreUrgentEventsFirst) {
 TEST_P(EventBaseTest, RestartsTheScanWhenAMoreUrgentEventBecomesActive) {
   std::vector<int> order;
   Function on_urgent = [&](int, EventFlags) { order.push_back(0); };
-  Event urgent(*base_, -1, EventFlags::kNone, Call, &on_urgent);
+  Event urgent(*base_, -1, EventFlags::kNone, kCall, &on_urgent);
   urgent.set_priority(0);
   Function on_normal = [&](int, EventFlags) {
     order.push_back(1);
     if (order.size() == 1) urgent.Activate(EventFlags::kTimeout);
   };
-  Event first(*base_, -1, EventFlags::kNone, Call, &on_normal);
-  Event second(*base_, -1, EventFlags::kNone, Call, &on_normal);
+  Event first(*base_, -1, EventFlags::kNone, kCall, &on_normal);
+  Event second(*base_, -1, EventFlags::kNone, kCall, &on_normal);
   first.Activate(EventFlags::kTimeout);
   second.Activate(EventFlags::kTimeout);
   RunOnce();
@@ -333,8 +334,8 @@ TEST_P(EventBaseTest, APriorityMayChangeWhileTheEventIsActive) {
   std::vector<int> order;
   Function on_first = [&](int, EventFlags) { order.push_back(1); };
   Function on_second = [&](int, EventFlags) { order.push_back(2); };
-  Event first(*base_, -1, EventFlags::kNone, Call, &on_first);
-  Event second(*base_, -1, EventFlags::kNone, Call, &on_second);
+  Event first(*base_, -1, EventFlags::kNone, kCall, &on_first);
+  Event second(*base_, -1, EventFlags::kNone, kCall, &on_second);
   first.Activate(EventFlags::kTimeout);
   second.Activate(EventFlags::kTimeout);
   second.set_priority(0);
@@ -350,7 +351,7 @@ TEST_P(EventBaseTest, AnEventActivatedByItsOwnPriorityWaitsForTheNextRound) {
     ++calls;
     event->Activate(EventFlags::kTimeout);
   };
-  event.emplace(*base_, -1, EventFlags::kNone, Call, &function);
+  event.emplace(*base_, -1, EventFlags::kNone, kCall, &function);
   event->Activate(EventFlags::kTimeout);
   RunOnce();
   EXPECT_EQ(calls, 1);
@@ -365,8 +366,8 @@ TEST_P(EventBaseTest, BreakStopsAfterTheCurrentCallback) {
     base_->Break();
   };
   Function on_second = [&](int, EventFlags) { order.push_back(2); };
-  Event first(*base_, -1, EventFlags::kNone, Call, &on_first);
-  Event second(*base_, -1, EventFlags::kNone, Call, &on_second);
+  Event first(*base_, -1, EventFlags::kNone, kCall, &on_first);
+  Event second(*base_, -1, EventFlags::kNone, kCall, &on_second);
   first.Activate(EventFlags::kTimeout);
   second.Activate(EventFlags::kTimeout);
   EXPECT_TRUE(base_->Run().ok());
@@ -382,8 +383,8 @@ TEST_P(EventBaseTest, ExitStopsAfterTheRound) {
     base_->Exit();
   };
   Function on_second = [&](int, EventFlags) { order.push_back(2); };
-  Event first(*base_, -1, EventFlags::kNone, Call, &on_first);
-  Event second(*base_, -1, EventFlags::kNone, Call, &on_second);
+  Event first(*base_, -1, EventFlags::kNone, kCall, &on_first);
+  Event second(*base_, -1, EventFlags::kNone, kCall, &on_second);
   Event pending(*base_, ends_[0], EventFlags::kRead, nullptr, nullptr);
   ASSERT_TRUE(pending.Add().ok());
   first.Activate(EventFlags::kTimeout);
@@ -414,7 +415,7 @@ TEST_P(EventBaseTest, PostRunsFunctionsOfAnotherThreadInOrder) {
 TEST_P(EventBaseTest, DetectsThatItIsRunningAlready) {
   absl::Status inner;
   Function function = [&](int, EventFlags) { inner = base_->Run(); };
-  Event event(*base_, -1, EventFlags::kNone, Call, &function);
+  Event event(*base_, -1, EventFlags::kNone, kCall, &function);
   event.Activate(EventFlags::kTimeout);
   EXPECT_TRUE(base_->Run().ok());
   EXPECT_EQ(inner.code(), absl::StatusCode::kFailedPrecondition);
@@ -423,7 +424,7 @@ TEST_P(EventBaseTest, DetectsThatItIsRunningAlready) {
 TEST_P(EventBaseTest, KOnceWaitsForWorkAndRunsItOnce) {
   int calls = 0;
   Function function = [&](int, EventFlags) { ++calls; };
-  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, Call,
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, kCall,
               &function);
   ASSERT_TRUE(event.Add().ok());
   std::thread other([this] { WriteToPeer(); });
@@ -440,7 +441,7 @@ TEST_P(EventBaseTest, WatchesADescriptorReopenedUnderTheSameNumber) {
   Function on_old = [&](int, EventFlags) { ++old_calls; };
   Function on_new = [&](int, EventFlags) { ++new_calls; };
   Event old_event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist,
-                  Call, &on_old);
+                  kCall, &on_old);
   ASSERT_TRUE(old_event.Add().ok());
   RunOnce();
   old_event.Del();
@@ -451,7 +452,7 @@ TEST_P(EventBaseTest, WatchesADescriptorReopenedUnderTheSameNumber) {
             0);
   ASSERT_EQ(ends_[0], number);
   Event new_event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist,
-                  Call, &on_new);
+                  kCall, &on_new);
   ASSERT_TRUE(new_event.Add().ok());
   RunOnce();
   EXPECT_EQ(new_calls, 0);
@@ -466,7 +467,7 @@ TEST_P(EventBaseTest, ADuplicateOfAClosedDescriptorDisturbsNobody) {
   int calls = 0;
   Function function = [&](int, EventFlags) { ++calls; };
   auto event = std::make_unique<Event>(*base_, ends_[0], EventFlags::kRead,
-                                       Call, &function);
+                                       kCall, &function);
   ASSERT_TRUE(event->Add().ok());
   RunOnce();
   const int duplicate = dup(ends_[0]);
@@ -477,7 +478,7 @@ TEST_P(EventBaseTest, ADuplicateOfAClosedDescriptorDisturbsNobody) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fresh.data()),
             0);
   ASSERT_EQ(fresh[0], ends_[0]);
-  Event successor(*base_, fresh[0], EventFlags::kRead, Call, &function);
+  Event successor(*base_, fresh[0], EventFlags::kRead, kCall, &function);
   ASSERT_TRUE(successor.Add().ok());
   for (int round = 0; round < 3; ++round) RunOnce();
   EXPECT_EQ(calls, 0);
@@ -485,7 +486,7 @@ TEST_P(EventBaseTest, ADuplicateOfAClosedDescriptorDisturbsNobody) {
   RunOnce();
   EXPECT_EQ(calls, 1);
   // Nothing stale is left that would keep the loop from sleeping.
-  Event keeps_running = Event::Timer(*base_, Call, &function);
+  Event keeps_running = Event::Timer(*base_, kCall, &function);
   ASSERT_TRUE(keeps_running.Add(std::chrono::hours(1)).ok());
   RunOnce();
   EXPECT_EQ(base_->stats()->ready_descriptors.Get(), 0);
@@ -527,7 +528,7 @@ TEST_P(EventBaseTest, CloseDescriptorSparesTheCallThatUndoesTheRegistration) {
 TEST_P(EventBaseTest, TellsTheOwnerOfADescriptorClosedUnderItsFeet) {
   std::vector<EventFlags> seen;
   Function function = [&](int, EventFlags what) { seen.push_back(what); };
-  Event event(*base_, ends_[0], EventFlags::kRead, Call, &function);
+  Event event(*base_, ends_[0], EventFlags::kRead, kCall, &function);
   ASSERT_TRUE(event.Add().ok());
   close(ends_[0]);
   event.SetInterest(EventFlags::kRead | EventFlags::kWrite);
@@ -538,10 +539,10 @@ TEST_P(EventBaseTest, TellsTheOwnerOfADescriptorClosedUnderItsFeet) {
 TEST_P(EventBaseTest, CountsItsWork) {
   const std::shared_ptr<const LoopStats> stats = base_->stats();
   Function nothing = [](int, EventFlags) {};
-  Event reader(*base_, ends_[0], EventFlags::kRead, Call, &nothing);
-  Event writer(*base_, ends_[0], EventFlags::kWrite, Call, &nothing);
-  Event closed(*base_, -1, EventFlags::kNone, Call, &nothing);
-  Event timer(*base_, -1, EventFlags::kNone, Call, &nothing);
+  Event reader(*base_, ends_[0], EventFlags::kRead, kCall, &nothing);
+  Event writer(*base_, ends_[0], EventFlags::kWrite, kCall, &nothing);
+  Event closed(*base_, -1, EventFlags::kNone, kCall, &nothing);
+  Event timer(*base_, -1, EventFlags::kNone, kCall, &nothing);
   ASSERT_TRUE(reader.Add().ok());
   ASSERT_TRUE(writer.Add().ok());
   ASSERT_TRUE(timer.Add(std::chrono::hours(1)).ok());
@@ -565,7 +566,7 @@ TEST_P(EventBaseTest, CountsItsWork) {
 TEST_P(EventBaseTest, AnEventThatActivatesItselfRunsOnceARound) {
   int runs = 0;
   Function nothing = [](int, EventFlags) {};
-  Event urgent(*base_, -1, EventFlags::kNone, Call, &nothing);
+  Event urgent(*base_, -1, EventFlags::kNone, kCall, &nothing);
   urgent.set_priority(0);
   Event* self = nullptr;
   Function again = [&](int, EventFlags) {
@@ -573,7 +574,7 @@ TEST_P(EventBaseTest, AnEventThatActivatesItselfRunsOnceARound) {
     self->Activate(EventFlags::kTimeout);
     urgent.Activate(EventFlags::kTimeout);
   };
-  Event event(*base_, -1, EventFlags::kNone, Call, &again);
+  Event event(*base_, -1, EventFlags::kNone, kCall, &again);
   self = &event;
   event.Activate(EventFlags::kTimeout);
   RunOnce();

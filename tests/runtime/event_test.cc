@@ -27,7 +27,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 using Function = EventFunction;
-constexpr auto Call = CallEventFunction;
+constexpr auto kCall = CallEventFunction;
 
 class EventTest : public testing::Test {
  protected:
@@ -50,11 +50,11 @@ class EventTest : public testing::Test {
 
 TEST_F(EventTest, SaysWhatItWasMadeOf) {
   Function nothing;
-  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, Call,
+  Event event(*base_, ends_[0], EventFlags::kRead | EventFlags::kPersist, kCall,
               &nothing);
   EXPECT_EQ(event.fd(), ends_[0]);
   EXPECT_EQ(event.interest(), EventFlags::kRead | EventFlags::kPersist);
-  EXPECT_EQ(event.callback(), Call);
+  EXPECT_EQ(event.callback(), kCall);
   EXPECT_EQ(event.argument(), &nothing);
   EXPECT_EQ(&event.base(), base_.get());
   EXPECT_EQ(event.priority(), 1);
@@ -116,14 +116,14 @@ TEST_F(EventTest, ActivatedForLaterItRunsInTheNextRound) {
     EXPECT_EQ(what, EventFlags::kRead | EventFlags::kWrite);
     order.push_back("later");
   };
-  Event later(*base_, -1, EventFlags::kNone, Call, &on_later);
+  Event later(*base_, -1, EventFlags::kNone, kCall, &on_later);
   later.set_priority(2);
   Function on_first = [&](int, EventFlags) {
     order.push_back("first");
     later.ActivateLater(EventFlags::kRead);
     later.ActivateLater(EventFlags::kWrite);
   };
-  Event first(*base_, -1, EventFlags::kNone, Call, &on_first);
+  Event first(*base_, -1, EventFlags::kNone, kCall, &on_first);
   first.set_priority(0);
   first.Activate(EventFlags::kTimeout);
   RunOnce();
@@ -137,12 +137,12 @@ TEST_F(EventTest, ActivatedForLaterItRunsInTheNextRound) {
 TEST_F(EventTest, ActivatedAtOnceItDoesNotWaitForLater) {
   int calls = 0;
   Function on_event = [&](int, EventFlags) { ++calls; };
-  Event event(*base_, -1, EventFlags::kNone, Call, &on_event);
+  Event event(*base_, -1, EventFlags::kNone, kCall, &on_event);
   Function on_first = [&](int, EventFlags) {
     event.ActivateLater(EventFlags::kRead);
     event.Activate(EventFlags::kRead);
   };
-  Event first(*base_, -1, EventFlags::kNone, Call, &on_first);
+  Event first(*base_, -1, EventFlags::kNone, kCall, &on_first);
   first.set_priority(0);
   first.Activate(EventFlags::kTimeout);
   RunOnce();
@@ -152,7 +152,7 @@ TEST_F(EventTest, ActivatedAtOnceItDoesNotWaitForLater) {
 
 TEST_F(EventTest, DeletedItIsNotCalledLater) {
   Function fail = [](int, EventFlags) { ADD_FAILURE(); };
-  Event event(*base_, -1, EventFlags::kNone, Call, &fail);
+  Event event(*base_, -1, EventFlags::kNone, kCall, &fail);
   event.ActivateLater(EventFlags::kRead);
   event.Del();
   RunOnce();
@@ -161,7 +161,7 @@ TEST_F(EventTest, DeletedItIsNotCalledLater) {
 
 TEST_F(EventTest, ALaterActivationKeepsTheLoopFromSleeping) {
   Function nothing = [](int, EventFlags) {};
-  Event event(*base_, -1, EventFlags::kNone, Call, &nothing);
+  Event event(*base_, -1, EventFlags::kNone, kCall, &nothing);
   event.ActivateLater(EventFlags::kRead);
   ASSERT_TRUE(base_->ExitAfter(std::chrono::hours(1)).ok());
   const TimePoint before = kernel_.Now();
@@ -220,7 +220,7 @@ TEST_F(EventTest, ABaseThatGoesCallsTheFinalizersThatAreLeft) {
 
 TEST_F(EventTest, OnceFinalizedItIsNeverCalledAgain) {
   Function fail = [](int, EventFlags) { ADD_FAILURE(); };
-  Event event(*base_, ends_[0], EventFlags::kRead, Call, &fail);
+  Event event(*base_, ends_[0], EventFlags::kRead, kCall, &fail);
   ASSERT_TRUE(event.Add(seconds(1)).ok());
   WriteToPeer();
   event.Activate(EventFlags::kRead);
@@ -316,8 +316,8 @@ TEST_F(EventTest, AllEventsOfADescriptorAreActivatedAtOnce) {
   Function on_writer = [&](int, EventFlags what) {
     seen.emplace_back("writer", what);
   };
-  Event reader(*base_, ends_[0], EventFlags::kRead, Call, &on_reader);
-  Event writer(*base_, ends_[0], EventFlags::kWrite, Call, &on_writer);
+  Event reader(*base_, ends_[0], EventFlags::kRead, kCall, &on_reader);
+  Event writer(*base_, ends_[0], EventFlags::kWrite, kCall, &on_writer);
   ASSERT_TRUE(reader.Add().ok());
   base_->ActivateDescriptor(ends_[0], EventFlags::kRead | EventFlags::kWrite);
   base_->ActivateDescriptor(-1, EventFlags::kRead);
@@ -334,8 +334,8 @@ TEST_F(EventTest, AllEventsOfASignalAreActivatedAtOnce) {
     EXPECT_EQ(what, EventFlags::kSignal);
     ++calls;
   };
-  Event first = Event::Signal(*base_, SIGUSR2, Call, &count);
-  Event second = Event::Signal(*base_, SIGUSR2, Call, &count);
+  Event first = Event::Signal(*base_, SIGUSR2, kCall, &count);
+  Event second = Event::Signal(*base_, SIGUSR2, kCall, &count);
   ASSERT_TRUE(first.Add().ok());
   ASSERT_TRUE(second.Add().ok());
   base_->ActivateSignal(SIGUSR2);

@@ -1,7 +1,10 @@
 #include "percore/runtime/kernel.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +45,16 @@ int ToMilliseconds(Duration duration) {
   if (count != -ENOSYS) return count;
   return OrError(
       epoll_wait(epoll_fd, events, max_events, ToMilliseconds(timeout)));
+}
+
+// sendmsg() is the only vectored write that can keep SIGPIPE away, but it is
+// for sockets only.
+ssize_t SendOrWrite(int fd, const iovec* extents, int count, int flags) {
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(extents);
+  message.msg_iovlen = static_cast<size_t>(count);
+  const ssize_t sent = OrError(sendmsg(fd, &message, MSG_NOSIGNAL | flags));
+  return sent == -ENOTSOCK ? OrError(writev(fd, extents, count)) : sent;
 }
 
 }  // namespace
@@ -108,12 +121,52 @@ ssize_t Kernel::Readv(int fd, const iovec* extents, int count) {
 }
 
 ssize_t Kernel::Writev(int fd, const iovec* extents, int count) {
-  // sendmsg() is the only vectored write that can keep SIGPIPE away.
-  msghdr message = {};
-  message.msg_iov = const_cast<iovec*>(extents);
-  message.msg_iovlen = static_cast<size_t>(count);
-  const ssize_t sent = OrError(sendmsg(fd, &message, MSG_NOSIGNAL));
-  return sent == -ENOTSOCK ? OrError(writev(fd, extents, count)) : sent;
+  return SendOrWrite(fd, extents, count, 0);
+}
+
+ssize_t Kernel::WritevMore(int fd, const iovec* extents, int count) {
+  return SendOrWrite(fd, extents, count, MSG_MORE);
+}
+
+ssize_t Kernel::SendFile(int fd, int file, off_t offset, size_t size) {
+  // Unlike send(2), sendfile(2) has no flag that keeps SIGPIPE away. It goes to
+  // the thread that wrote, which therefore blocks it meanwhile, and takes it
+  // back unless one was pending before.
+  sigset_t pipe_signal;
+  sigset_t before;
+  sigset_t pending;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  const bool was_blocked = sigismember(&before, SIGPIPE) == 1;
+  const bool was_pending = was_blocked && sigpending(&pending) == 0 &&
+                           sigismember(&pending, SIGPIPE) == 1;
+  const ssize_t sent = OrError(sendfile(fd, file, &offset, size));
+  if (sent == -EPIPE && !was_pending) {
+    const timespec at_once = {};
+    sigtimedwait(&pipe_signal, nullptr, &at_once);
+  }
+  if (!was_blocked) pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return sent;
+}
+
+ssize_t Kernel::Pread(int fd, void* data, size_t size, off_t offset) {
+  return OrError(pread(fd, data, size, offset));
+}
+
+int Kernel::FileStatus(int fd, struct stat* status) {
+  return OrError(fstat(fd, status));
+}
+
+int Kernel::MapFile(int fd, off_t offset, size_t size, void** address) {
+  void* const mapped = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, offset);
+  if (mapped == MAP_FAILED) return -errno;
+  *address = mapped;
+  return 0;
+}
+
+int Kernel::Unmap(void* address, size_t size) {
+  return OrError(munmap(address, size));
 }
 
 int Kernel::Socket(int family, int type, int protocol) {

@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -75,6 +76,18 @@ class Kernel {
   virtual ssize_t Readv(int fd, const iovec* extents, int count);
   // Never raises SIGPIPE on a socket: EPIPE is a value like any other error.
   virtual ssize_t Writev(int fd, const iovec* extents, int count);
+  // As Writev(), and tells a socket that more is about to follow: what does not
+  // fill a packet waits for that (MSG_MORE of send(2)).
+  virtual ssize_t WritevMore(int fd, const iovec* extents, int count);
+
+  // Files. sendfile(2) from `offset` of `file` on; never raises SIGPIPE.
+  virtual ssize_t SendFile(int fd, int file, off_t offset, size_t size);
+  virtual ssize_t Pread(int fd, void* data, size_t size, off_t offset);
+  virtual int FileStatus(int fd, struct stat* status);
+  // mmap(2) for reading, and munmap(2). `offset` is a multiple of the page
+  // size.
+  virtual int MapFile(int fd, off_t offset, size_t size, void** address);
+  virtual int Unmap(void* address, size_t size);
 
   // Sockets are made, and accepted, non-blocking and close-on-exec.
   virtual int Socket(int family, int type, int protocol);

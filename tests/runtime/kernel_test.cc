@@ -1,7 +1,10 @@
 #include "percore/runtime/kernel.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -40,6 +43,84 @@ TEST(KernelTest, WritesToDescriptorsThatAreNoSockets) {
   EXPECT_STREQ(read, "ab");
   kernel.Close(ends[0]);
   kernel.Close(ends[1]);
+}
+
+// A file with `text`.
+int FileWith(std::string_view text) {
+  const int fd = memfd_create("file", MFD_CLOEXEC);
+  EXPECT_EQ(write(fd, text.data(), text.size()),
+            static_cast<ssize_t>(text.size()));
+  return fd;
+}
+
+TEST(KernelTest, SendsFilesAndKeepsTheSignalAway) {
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+  const int file = FileWith("0123456789");
+  EXPECT_EQ(Kernel::Real().SendFile(sockets[0], file, 3, 4), 4);
+  char bytes[16];
+  EXPECT_EQ(read(sockets[1], bytes, sizeof(bytes)), 4);
+  EXPECT_EQ(std::string_view(bytes, 4), "3456");
+  EXPECT_EQ(Kernel::Real().SendFile(sockets[0], file, 10, 4), 0)
+      << "at the end of the file";
+  EXPECT_EQ(Kernel::Real().SendFile(sockets[0], -1, 0, 4), -EBADF);
+  close(sockets[1]);
+  EXPECT_EQ(Kernel::Real().SendFile(sockets[0], file, 3, 4), -EPIPE);
+  close(sockets[0]);
+  close(file);
+}
+
+TEST(KernelTest, KeepsASignalThatWasPendingBefore) {
+  sigset_t pipe_signal;
+  sigset_t before;
+  sigset_t pending;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &pipe_signal, &before), 0);
+  ASSERT_EQ(pthread_kill(pthread_self(), SIGPIPE), 0);
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+  close(sockets[1]);
+  const int file = FileWith("0123456789");
+  EXPECT_EQ(Kernel::Real().SendFile(sockets[0], file, 0, 4), -EPIPE);
+  sigpending(&pending);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 1);
+  const timespec at_once = {};
+  EXPECT_EQ(sigtimedwait(&pipe_signal, nullptr, &at_once), SIGPIPE);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  close(sockets[0]);
+  close(file);
+}
+
+TEST(KernelTest, ReadsAndMapsFiles) {
+  const int file = FileWith("0123456789");
+  char bytes[16];
+  EXPECT_EQ(Kernel::Real().Pread(file, bytes, 4, 3), 4);
+  EXPECT_EQ(std::string_view(bytes, 4), "3456");
+  EXPECT_EQ(Kernel::Real().Pread(-1, bytes, 4, 3), -EBADF);
+  struct stat status = {};
+  EXPECT_EQ(Kernel::Real().FileStatus(file, &status), 0);
+  EXPECT_EQ(status.st_size, 10);
+  EXPECT_EQ(Kernel::Real().FileStatus(-1, &status), -EBADF);
+  void* mapped = nullptr;
+  ASSERT_EQ(Kernel::Real().MapFile(file, 0, 10, &mapped), 0);
+  EXPECT_EQ(std::string_view(static_cast<char*>(mapped), 10), "0123456789");
+  EXPECT_EQ(Kernel::Real().Unmap(mapped, 10), 0);
+  EXPECT_EQ(Kernel::Real().MapFile(file, 1, 9, &mapped), -EINVAL);
+  close(file);
+}
+
+TEST(KernelTest, TellsASocketThatMoreFollows) {
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+  char text[] = "hello";
+  const iovec extents[] = {{text, 2}, {text + 2, 3}};
+  EXPECT_EQ(Kernel::Real().WritevMore(sockets[0], extents, 2), 5);
+  char bytes[16];
+  EXPECT_EQ(read(sockets[1], bytes, sizeof(bytes)), 5);
+  EXPECT_EQ(std::string_view(bytes, 5), "hello");
+  close(sockets[0]);
+  close(sockets[1]);
 }
 
 TEST(KernelTest, WaitsForLessThanAMillisecond) {

@@ -87,6 +87,15 @@ ssize_t TestKernel::Writev(int fd, const iovec* extents, int count) {
   return Kernel::Writev(fd, &extent, 1);
 }
 
+ssize_t TestKernel::WritevMore(int fd, const iovec* extents, int count) {
+  if (const int error = Next(Call::kWritev); error != 0) return error;
+  if (transfer_limit_ == SIZE_MAX) {
+    return Kernel::WritevMore(fd, extents, count);
+  }
+  const iovec extent = Shortened(extents, transfer_limit_);
+  return Kernel::WritevMore(fd, &extent, 1);
+}
+
 // The rest either fail as planned or are the real call.
 #define PERCORE_FAIL_OR(call, real)                       \
   do {                                                    \
@@ -116,6 +125,24 @@ ssize_t TestKernel::Read(int fd, void* data, size_t size) {
 
 ssize_t TestKernel::Write(int fd, const void* data, size_t size) {
   PERCORE_FAIL_OR(kWrite, Write(fd, data, size));
+}
+
+ssize_t TestKernel::SendFile(int fd, int file, off_t offset, size_t size) {
+  PERCORE_FAIL_OR(kSendFile, SendFile(fd, file, offset,
+                                      std::min(size, transfer_limit_.load())));
+}
+
+ssize_t TestKernel::Pread(int fd, void* data, size_t size, off_t offset) {
+  PERCORE_FAIL_OR(
+      kPread, Pread(fd, data, std::min(size, transfer_limit_.load()), offset));
+}
+
+int TestKernel::FileStatus(int fd, struct stat* status) {
+  PERCORE_FAIL_OR(kFileStatus, FileStatus(fd, status));
+}
+
+int TestKernel::MapFile(int fd, off_t offset, size_t size, void** address) {
+  PERCORE_FAIL_OR(kMapFile, MapFile(fd, offset, size, address));
 }
 
 int TestKernel::Socket(int family, int type, int protocol) {

@@ -39,7 +39,11 @@ class TestKernel : public Kernel {
     kSignalFd,
     kRead,  // read() and readv()
     kWrite,
-    kWritev,
+    kWritev,  // WritevMore() too
+    kSendFile,
+    kPread,
+    kFileStatus,
+    kMapFile,
     kSocket,
     kBind,
     kListen,
@@ -55,7 +59,8 @@ class TestKernel : public Kernel {
   // After `passing` more calls that succeed, the next `times` calls fail with
   // `error`, a positive errno.
   void Fail(Call call, int error, int times = 1, int passing = 0);
-  // From now on read(), readv() and writev() move at most `size` bytes a call.
+  // From now on reads, writev() and sendfile() move at most `size` bytes a
+  // call.
   void LimitTransfers(size_t size) { transfer_limit_ = size; }
   // How often the call was made, failures included.
   int Count(Call call);
@@ -77,6 +82,11 @@ class TestKernel : public Kernel {
   ssize_t Write(int fd, const void* data, size_t size) override;
   ssize_t Readv(int fd, const iovec* extents, int count) override;
   ssize_t Writev(int fd, const iovec* extents, int count) override;
+  ssize_t WritevMore(int fd, const iovec* extents, int count) override;
+  ssize_t SendFile(int fd, int file, off_t offset, size_t size) override;
+  ssize_t Pread(int fd, void* data, size_t size, off_t offset) override;
+  int FileStatus(int fd, struct stat* status) override;
+  int MapFile(int fd, off_t offset, size_t size, void** address) override;
   int Socket(int family, int type, int protocol) override;
   int Bind(int fd, const sockaddr* address, socklen_t size) override;
   int Listen(int fd, int backlog) override;

@@ -6,51 +6,20 @@
 
 namespace percore {
 
-// An observer that is still to be called, and that another observer may make
-// impossible to call: by destroying its buffer, or by taking the observer away.
-// The notifications pending on a thread are on its stack, and linked.
-class Buffer::PendingNotification {
- public:
-  explicit PendingNotification(Buffer& buffer)
-      : buffer_(&buffer), outer_(innermost_) {
-    innermost_ = this;
-  }
-  PendingNotification(const PendingNotification&) = delete;
-  PendingNotification& operator=(const PendingNotification&) = delete;
-  ~PendingNotification() { innermost_ = outer_; }
-
-  static void Forget(const Buffer& buffer) {
-    for (PendingNotification* pending = innermost_; pending != nullptr;
-         pending = pending->outer_) {
-      if (pending->buffer_ == &buffer) pending->buffer_ = nullptr;
-    }
-  }
-
-  void Deliver(size_t added, size_t drained) {
-    if (buffer_ != nullptr) buffer_->Notify(added, drained);
-  }
-
- private:
-  static constinit thread_local PendingNotification* innermost_;
-
-  Buffer* buffer_;  // null once forgotten
-  PendingNotification* const outer_;
-};
-
-constinit thread_local Buffer::PendingNotification*
-    Buffer::PendingNotification::innermost_ = nullptr;
-
 Buffer::Buffer(Buffer&& source) noexcept {
   source.EndReservation();
-  if (source.empty()) return;
+  if (source.empty() || source.Is(kFrozenFront)) return;
   LinkToTail(source.CutAll());
   source.Notify(0, size_);
 }
 
 Buffer& Buffer::operator=(Buffer&& source) noexcept {
-  if (this == &source) return *this;
   EndReservation();
+  if (this == &source) return *this;
   source.EndReservation();
+  if (Is(kFrozenFront) && !empty()) return *this;
+  if (source.Is(kFrozenFront) && !source.empty()) return *this;
+  if (source.size_ > (Is(kFrozenBack) ? 0 : size_limit_)) return *this;
   const Chain old = CutAll();
   const Chain taken = source.CutAll();
   LinkToTail(taken);
@@ -60,45 +29,95 @@ Buffer& Buffer::operator=(Buffer&& source) noexcept {
 }
 
 void Buffer::Destroy() {
-  if (observer_ != nullptr) PendingNotification::Forget(*this);
+  RemoveAllObservers();
   EndReservation();
   Segment::ReleaseChain(CutAll().first);
 }
 
-void Buffer::SetObserver(Observer observer, void* argument) {
-  PendingNotification::Forget(*this);
-  observer_ = observer;
-  observer_argument_ = argument;
-}
-
-void Buffer::AppendSlow(std::string_view data) {
-  EndReservation();
-  if (data.empty()) return;
+bool Buffer::AppendSlow(std::string_view data) {
+  // Spare segments are here to be filled, unless somebody writes to them.
+  if (Is(kReserved)) ReleaseSpare();
+  if (data.size() > RoomAt(BufferEnd::kBack)) return false;
+  if (data.empty()) return true;
   CopyToTail(data);
   Notify(data.size(), 0);
+  return true;
 }
 
-void Buffer::AppendReference(const void* data, size_t size,
-                             ReleaseFunction release, void* argument) {
+bool Buffer::AppendExtents(std::span<const iovec> extents) {
   EndReservation();
+  const size_t room = RoomAt(BufferEnd::kBack);
+  size_t added = 0;
+  for (const iovec& extent : extents) {
+    if (extent.iov_len > room - added) return false;
+    added += extent.iov_len;
+  }
+  if (added == 0) return true;
+  for (const iovec& extent : extents) {
+    CopyToTail({static_cast<const char*>(extent.iov_base), extent.iov_len});
+  }
+  Notify(added, 0);
+  return true;
+}
+
+bool Buffer::AppendReference(const void* data, size_t size,
+                             ReleaseFunction release, void* argument) {
+  if (!MayAppend(size)) return false;
   if (size == 0) {
     if (release != nullptr) release(argument);
-    return;
+    return true;
   }
   Segment* const segment = Segment::NewExternal(static_cast<const char*>(data),
                                                 size, release, argument);
   LinkToTail({.first = segment, .last = segment, .size = size});
   Notify(size, 0);
+  return true;
+}
+
+bool Buffer::AppendFile(std::shared_ptr<const FileSegment> file) {
+  const size_t size = file->size();
+  return AppendFile(std::move(file), 0, size);
+}
+
+bool Buffer::AppendFile(std::shared_ptr<const FileSegment> file, size_t offset,
+                        size_t size) {
+  if (!MayAppend(size)) return false;
+  if (offset > file->size() || size > file->size() - offset) return false;
+  if (size == 0) return true;
+  Segment* const segment = Segment::NewFile(std::move(file), offset, size);
+  LinkToTail({.first = segment, .last = segment, .size = size});
+  Notify(size, 0);
+  return true;
+}
+
+bool Buffer::Append(Buffer&& source) {
+  // Nothing to be copied, and nothing to be asked.
+  if ((state_ | source.state_) == 0 && source.size_ > kMaxCopiedBytes &&
+      source.size_ <= SIZE_MAX - size_ && &source != this) [[likely]] {
+    const size_t moved = source.size_;
+    LinkToTail(source.CutAll());
+    if (observers_ != nullptr || source.observers_ != nullptr) {
+      NotifyMoved(source, *this, moved, 0);
+    }
+    return true;
+  }
+  EndReservation();
+  source.EndReservation();
+  if (&source == this || source.empty()) return true;
+  if (source.size_ > RoomAt(BufferEnd::kBack)) return false;
+  return MoveFrom(source, SIZE_MAX) != 0;
 }
 
 size_t Buffer::MoveFrom(Buffer& source, size_t n) {
-  if (this == &source) return 0;
   EndReservation();
+  if (this == &source) return 0;
   source.EndReservation();
-  n = std::min(n, source.size_);
+  if (source.Is(kFrozenFront)) return 0;
+  n = std::min({n, source.size_, RoomAt(BufferEnd::kBack)});
   if (n == 0) return 0;
   Segment* emptied = nullptr;
-  if (n <= kMaxCopiedBytes && tail_ != nullptr && n <= tail_->tailroom()) {
+  if (n <= kMaxCopiedBytes && tail_ != nullptr && n <= tail_->tailroom() &&
+      !source.IsAbsentWithin(n)) {
     source.CopyOut({tail_->tail(), n});
     tail_->Extend(n);
     size_ += n;
@@ -115,9 +134,10 @@ size_t Buffer::MoveFrom(Buffer& source, size_t n) {
   return n;
 }
 
-void Buffer::Prepend(std::string_view data) {
+bool Buffer::PrependSlow(std::string_view data) {
   EndReservation();
-  if (data.empty()) return;
+  if (data.size() > RoomAt(BufferEnd::kFront)) return false;
+  if (data.empty()) return true;
   const size_t added = data.size();
   while (!data.empty()) {
     if (head_ == nullptr || head_->headroom() == 0) {
@@ -134,14 +154,25 @@ void Buffer::Prepend(std::string_view data) {
     data.remove_suffix(part);
   }
   size_ += added;
+  InvalidatePositions();
   Notify(added, 0);
+  return true;
+}
+
+bool Buffer::Prepend(Buffer&& source) {
+  EndReservation();
+  source.EndReservation();
+  if (&source == this || source.empty()) return true;
+  if (source.size_ > RoomAt(BufferEnd::kFront)) return false;
+  return PrependFrom(source, SIZE_MAX) != 0;
 }
 
 size_t Buffer::PrependFrom(Buffer& source, size_t n) {
-  if (this == &source) return 0;
   EndReservation();
+  if (this == &source) return 0;
   source.EndReservation();
-  n = std::min(n, source.size_);
+  if (source.Is(kFrozenFront)) return 0;
+  n = std::min({n, source.size_, RoomAt(BufferEnd::kFront)});
   if (n == 0) return 0;
   // Gathered at the end of another one, whose segments then go in front.
   Buffer front;
@@ -156,17 +187,17 @@ size_t Buffer::PrependFrom(Buffer& source, size_t n) {
   return n;
 }
 
-void Buffer::AppendShared(Buffer& source) {
-  EndReservation();
+bool Buffer::AppendShared(Buffer& source) {
   source.EndReservation();
   const size_t added = source.size_;
-  if (added == 0) return;
+  if (!MayAppend(added)) return false;
+  if (added == 0) return true;
   // Counted: if it is this Buffer, it grows meanwhile.
   size_t left = added;
   for (Segment* segment = source.head_; left != 0; segment = segment->next()) {
     const size_t size = std::min(left, segment->size());
     left -= size;
-    if (size <= kMaxCopiedBytes) {
+    if (size <= kMaxCopiedBytes && !segment->absent()) {
       CopyToTail(segment->view().substr(0, size));
       SegmentPool::ThisThread().CountCopiedBytes(size);
     } else {
@@ -175,40 +206,26 @@ void Buffer::AppendShared(Buffer& source) {
     }
   }
   Notify(added, 0);
+  return true;
 }
 
-void Buffer::DrainSlow(size_t n) {
-  EndReservation();
+size_t Buffer::DrainSlow(size_t n) {
+  // The room of Expand() stays behind what is left.
+  if (Is(kReserved) || n >= size_) EndReservation();
+  if (Is(kFrozenFront)) return 0;
   n = std::min(n, size_);
-  if (n == 0) return;
+  if (n == 0) return 0;
   Segment* const emptied = CutFront(n);
   Notify(0, n);
   Segment::ReleaseChain(emptied);
-}
-
-size_t Buffer::CopyOut(std::span<char> destination, size_t offset) const {
-  if (offset >= size_) return 0;
-  const size_t copied = std::min(destination.size(), size_ - offset);
-  char* to = destination.data();
-  size_t missing = copied;
-  for (const Segment* segment = head_; missing != 0;
-       segment = segment->next()) {
-    std::string_view extent = segment->view();
-    if (offset >= extent.size()) {
-      offset -= extent.size();
-      continue;
-    }
-    extent.remove_prefix(offset);
-    offset = 0;
-    const size_t part = std::min(missing, extent.size());
-    std::memcpy(to, extent.data(), part);
-    to += part;
-    missing -= part;
-  }
-  return copied;
+  return n;
 }
 
 size_t Buffer::Remove(std::span<char> destination) {
+  if (Is(kFrozenFront)) {
+    EndReservation();
+    return 0;
+  }
   const size_t copied = CopyOut(destination);
   Drain(copied);
   return copied;
@@ -219,6 +236,7 @@ std::string_view Buffer::PullupSlow(size_t n) {
   n = std::min(n, size_);
   if (n == 0) return {};
   if (head_->size() >= n) return head_->view().substr(0, n);
+  InvalidatePositions();
 
   // The first segment's own room may do; else a new first segment does.
   const bool fits = n - head_->size() <= head_->tailroom();
@@ -249,82 +267,6 @@ std::string_view Buffer::PullupSlow(size_t n) {
   return view;
 }
 
-size_t Buffer::Peek(std::span<iovec> extents, size_t offset) const {
-  size_t count = 0;
-  for (std::string_view extent : *this) {
-    if (offset >= extent.size()) {
-      offset -= extent.size();
-      continue;
-    }
-    if (count == extents.size()) break;
-    extent.remove_prefix(offset);
-    offset = 0;
-    extents[count++] = {.iov_base = const_cast<char*>(extent.data()),
-                        .iov_len = extent.size()};
-  }
-  return count;
-}
-
-size_t Buffer::Reserve(size_t min_bytes, std::span<iovec> extents) {
-  EndReservation();
-  if (extents.empty() || min_bytes > kMaxReservedBytes) return 0;
-  min_bytes = std::max<size_t>(min_bytes, 1);
-  size_t count = 0;
-  size_t reserved = 0;
-  const auto hand_out = [&](Segment& segment) {
-    extents[count++] = {.iov_base = segment.tail(),
-                        .iov_len = segment.tailroom()};
-    reserved += segment.tailroom();
-  };
-  if (tail_ != nullptr && tail_->tailroom() != 0) {
-    if (extents.size() > 1 || tail_->tailroom() >= min_bytes) {
-      hand_out(*tail_);
-    } else {
-      // The bytes are to be in one piece, behind this room.
-      tail_->ForfeitTailroom();
-    }
-  }
-  Segment* last = tail_;
-  while (reserved < min_bytes) {
-    const size_t missing = min_bytes - reserved;
-    const bool is_last_extent = count + 1 == extents.size();
-    Segment* const segment = Segment::New(
-        is_last_extent ? missing
-                       : std::min(missing, Segment::kMaxPooledCapacity));
-    if (last == nullptr) {
-      head_ = segment;
-    } else {
-      last->set_next(segment);
-    }
-    last = segment;
-    hand_out(*segment);
-  }
-  reserved_ = reserved;
-  return count;
-}
-
-absl::Status Buffer::Commit(size_t n) {
-  if (reserved_ == 0) {
-    return absl::FailedPreconditionError("Commit() without a reservation");
-  }
-  if (n > reserved_) {
-    return absl::InvalidArgumentError("Commit() of more than was reserved");
-  }
-  Segment* segment = tail_ == nullptr ? head_ : tail_;
-  size_t missing = n;
-  while (missing != 0) {
-    const size_t part = std::min(missing, segment->tailroom());
-    segment->Extend(part);
-    missing -= part;
-    if (part != 0) tail_ = segment;
-    segment = segment->next();
-  }
-  size_ += n;
-  EndReservation();
-  if (n != 0) Notify(n, 0);
-  return absl::OkStatus();
-}
-
 std::string Buffer::ToString() const {
   std::string text;
   text.reserve(size_);
@@ -337,7 +279,12 @@ void Buffer::Unshare() {
   Segment* segment = CutAll().first;
   while (segment != nullptr) {
     Segment* const next = segment->next();
-    if (segment->IsShared()) {
+    Segment* const of_file =
+        segment->IsShared() ? segment->NewUnsharedFile() : nullptr;
+    if (of_file != nullptr) {
+      LinkToTail({.first = of_file, .last = of_file, .size = of_file->size()});
+      Segment::Release(segment);
+    } else if (segment->IsShared()) {
       SegmentPool::ThisThread().CountCopiedBytes(segment->size());
       CopyToTail(segment->view());
       Segment::Release(segment);
@@ -349,37 +296,17 @@ void Buffer::Unshare() {
   }
 }
 
-void Buffer::NotifyMoved(Buffer& source, Buffer& destination, size_t added,
-                         size_t drained) {
-  const bool tell_source = source.observer_ != nullptr && added != 0;
-  const bool tell_destination =
-      destination.observer_ != nullptr && (added != 0 || drained != 0);
-  if (tell_source && tell_destination) {
-    PendingNotification pending(destination);
-    source.Notify(0, added);
-    pending.Deliver(added, drained);
-  } else if (tell_source) {
-    source.Notify(0, added);
-  } else if (tell_destination) {
-    destination.Notify(added, drained);
+bool Buffer::IsAbsentWithin(size_t n) const {
+  for (const Segment* segment = head_; n != 0; segment = segment->next()) {
+    if (segment->absent()) return true;
+    n -= std::min(n, segment->size());
   }
-}
-
-void Buffer::ReleaseReserved() {
-  reserved_ = 0;
-  Segment* reserved = nullptr;
-  if (tail_ == nullptr) {
-    reserved = std::exchange(head_, nullptr);
-  } else {
-    reserved = tail_->next();
-    tail_->set_next(nullptr);
-  }
-  Segment::ReleaseChain(reserved);
+  return false;
 }
 
 void Buffer::MovePartOfSegment(Buffer& source, size_t n) {
   Segment* const cut = source.head_;
-  if (n <= kMaxCopiedBytes) {
+  if (n <= kMaxCopiedBytes && !cut->absent()) {
     CopyToTail(cut->view().substr(0, n));
     cut->Drain(n);
     SegmentPool::ThisThread().CountCopiedBytes(n);
@@ -388,11 +315,19 @@ void Buffer::MovePartOfSegment(Buffer& source, size_t n) {
     LinkToTail({.first = front, .last = front, .size = n});
   }
   source.size_ -= n;
+  source.InvalidatePositions();
 }
 
 void Buffer::CopyToTail(std::string_view data) {
   while (!data.empty()) {
     if (tail_ == nullptr || tail_->tailroom() == 0) {
+      if (Is(kSpare)) {
+        tail_ = tail_ == nullptr ? head_ : tail_->next();
+        if (tail_->next() == nullptr) {
+          state_ = static_cast<uint8_t>(state_ & ~kSpare);
+        }
+        continue;
+      }
       // As large as what is here already: the more there is, the fewer
       // segments it is in.
       const size_t capacity = std::max(data.size(), size_);
@@ -418,6 +353,7 @@ void Buffer::LinkToTail(Chain chain) {
 }
 
 Buffer::Chain Buffer::CutAll() {
+  InvalidatePositions();
   return {.first = std::exchange(head_, nullptr),
           .last = std::exchange(tail_, nullptr),
           .size = std::exchange(size_, 0)};
@@ -425,6 +361,7 @@ Buffer::Chain Buffer::CutAll() {
 
 Buffer::Chain Buffer::CutSegments(size_t n) {
   if (n == size_) return CutAll();
+  InvalidatePositions();
   Chain chain = {.first = head_, .last = nullptr, .size = 0};
   while (n - chain.size >= head_->size()) {
     chain.size += head_->size();

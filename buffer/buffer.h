@@ -10,7 +10,8 @@
 //   * what moves to another Buffer moves as whole segments, by re-linking;
 //   * what is cut in the middle of a segment is shared: two segments look at
 //     parts of the same memory, which stays until both are gone;
-//   * what belongs to somebody else can be queued by reference.
+//   * what belongs to somebody else can be queued by reference;
+//   * what is in a file can be queued without being read (FileSegment).
 //
 //   Buffer (48 bytes)
 //   +------+------+------+---
@@ -25,7 +26,7 @@
 //                                   +---------------+   that Append() fills
 //                                   | P/1.1\r\nHost |
 //                                   +---------------+
-//                                   shared or external: read only
+//                                   shared, external or a file's: read only
 //
 // Bytes once in a Buffer never change: room is written only behind the last
 // byte, by the one segment that ends there, and in front of the first byte only
@@ -55,20 +56,29 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "percore/buffer/buffer_extent_iterator.h"
+#include "percore/buffer/buffer_observer.h"
+#include "percore/buffer/buffer_position.h"
+#include "percore/buffer/file_segment.h"
 #include "percore/buffer/segment.h"
 #include "percore/runtime/kernel.h"
 
 namespace percore {
+
+namespace internal {
+class BufferCursor;
+}  // namespace internal
 
 // What ends a line.
 enum class EndOfLine {
@@ -77,6 +87,12 @@ enum class EndOfLine {
   kCrlfStrict,  // CR LF only: a lone LF is part of the line
   kAny,         // any number of CRs and LFs in a row
   kNul,         // NUL
+};
+
+// Either end of a Buffer.
+enum class BufferEnd : uint8_t {
+  kFront,  // where bytes leave, and are prepended
+  kBack,   // where bytes are appended
 };
 
 // Where a line ends.
@@ -106,17 +122,16 @@ struct LineEnd {
 // their bytes stay in the Buffer, except that Pullup() and Unshare() may move
 // them. Append() and Prepend() may be given a view of the Buffer itself.
 //
+// Refusals: what would change a frozen end, or make the Buffer larger than its
+// size limit, changes nothing at all and says so: by false, or by 0 bytes. A
+// Buffer that is neither frozen nor limited never refuses.
+//
 // When memory is exhausted, `operator new` decides.
 class Buffer {
  public:
-  // Learns that `added` bytes came in and `drained` bytes went out, once at the
-  // end of each call that changed the size, on the calling thread. The buffer
-  // is as the call leaves it; the observer may change it (and is called for
-  // that as well) or destroy it.
-  using Observer = void (*)(Buffer& buffer, size_t added, size_t drained,
-                            void* argument);
   using ReleaseFunction = Segment::ReleaseFunction;
-  class ExtentIterator;
+  using ExtentIterator = BufferExtentIterator;
+  using Position = BufferPosition;
 
   // Up to this many bytes are copied, where that avoids sharing a segment or
   // linking a nearly empty one. Measured (x86-64, GCC 12): at 256 bytes a copy
@@ -127,50 +142,61 @@ class Buffer {
   static constexpr size_t kMaxReservedBytes = size_t{1} << 30;
 
   Buffer() = default;
-  // Takes the contents, not the observer. `source` is empty afterwards, keeps
-  // its observer, and tells it.
+  // Takes the contents, but neither observers nor limits nor what is frozen.
+  // `source` is empty afterwards, unless its front is frozen.
   Buffer(Buffer&& source) noexcept;
-  // Replaces the contents; each of the two keeps its observer, and tells it.
+  // Replaces the contents, as by Clear() and Append(); nothing happens if
+  // either would be refused.
   Buffer& operator=(Buffer&& source) noexcept;
-  // The observer is not called.
+  // Observers are not called.
   ~Buffer() {
-    if (head_ != nullptr || observer_ != nullptr) Destroy();
+    if (head_ != nullptr || observers_ != nullptr) Destroy();
   }
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
   // Copies `data` to the end. Amortised O(1) a byte.
-  void Append(std::string_view data) {
+  bool Append(std::string_view data) {
     // An empty `data` wraps around and takes the slow way.
-    if (tail_ != nullptr && reserved_ == 0 &&
+    if (tail_ != nullptr && !Is(kReserved | kFrozenBack | kLimited) &&
         data.size() - 1 < tail_->tailroom()) [[likely]] {
       tail_->Append(data.data(), data.size());
       size_ += data.size();
       Notify(data.size(), 0);
-      return;
+      return true;
     }
-    AppendSlow(data);
+    return AppendSlow(data);
   }
+
+  // Copies what the extents describe, in their order.
+  bool AppendExtents(std::span<const iovec> extents);
 
   // Moves all of `source` to the end; O(1), but for up to kMaxCopiedBytes that
   // fit in the last segment's room, which are copied. Nothing happens if
   // `source` is this Buffer.
-  void Append(Buffer&& source) { MoveFrom(source, SIZE_MAX); }
+  bool Append(Buffer&& source);
 
   // Appends text as absl::StrFormat() makes it, straight into the segments. The
   // format is checked when compiling.
   //
   //   output.AppendFormat("HTTP/1.1 %d %s\r\n", status, reason);
   template <typename... Args>
-  void AppendFormat(const absl::FormatSpec<Args...>& format,
+  bool AppendFormat(const absl::FormatSpec<Args...>& format,
                     const Args&... arguments) {
-    absl::Format(this, format, arguments...);
+    if (observers_ == nullptr && !Is(kFrozenBack | kLimited)) {
+      absl::Format(this, format, arguments...);
+      return true;
+    }
+    // It comes in pieces: all of them are one change, or none is made.
+    Buffer text;
+    absl::Format(&text, format, arguments...);
+    return Append(std::move(text));
   }
 
   // Appends text as printf(3) makes it, for formats that are known at run time
   // only. Returns the number of bytes; -1, and changes nothing, if the C
-  // library refuses the format or a string in it.
+  // library refuses the format or a string in it, or the Buffer the bytes.
   int AppendPrintf(const char* format, ...)
       __attribute__((format(printf, 2, 3)));
   int AppendVPrintf(const char* format, va_list arguments)
@@ -179,7 +205,7 @@ class Buffer {
   // Appends what `cord` has. Its memory is referenced, not copied, where it is
   // in pieces of more than kMaxCopiedBytes: a copy of the cord is kept until no
   // Buffer holds any of it.
-  void AppendCord(const absl::Cord& cord);
+  bool AppendCord(const absl::Cord& cord);
   // All bytes, as a cord of their own: a copy.
   absl::Cord ToCord() const;
 
@@ -187,55 +213,76 @@ class Buffer {
   // nothing is copied but ends of up to kMaxCopiedBytes. What either of the two
   // appends or drains afterwards, the other does not see. `source` may be this
   // Buffer.
-  void AppendShared(Buffer& source);
+  bool AppendShared(Buffer& source);
 
   // Queues `size` bytes that stay where they are. They must not change until
   // `release(argument)` is called: once, when no Buffer holds any of them any
-  // more, on the thread that dropped the last (at once if `size` is 0). The
-  // callback may do anything. A null `release` promises that the bytes outlive
-  // every Buffer.
-  void AppendReference(const void* data, size_t size, ReleaseFunction release,
+  // more, on the thread that dropped the last (at once if `size` is 0; never if
+  // the call is refused). The callback may do anything. A null `release`
+  // promises that the bytes outlive every Buffer.
+  bool AppendReference(const void* data, size_t size, ReleaseFunction release,
                        void* argument);
 
-  // Moves the first `n` bytes of `source`, or all if it has fewer, to the end;
-  // returns how many. Splits at most one segment, by sharing it, or by copying
-  // up to kMaxCopiedBytes. Returns 0 if `source` is this Buffer.
+  // Queues the bytes of a file, or `size` of them from `offset` on, without
+  // reading them. WriteTo() sends them by sendfile(2); whoever looks at them,
+  // by any other call, finds them as all others. Also refused if the range is
+  // not within `file`.
+  bool AppendFile(std::shared_ptr<const FileSegment> file);
+  bool AppendFile(std::shared_ptr<const FileSegment> file, size_t offset,
+                  size_t size);
+
+  // Moves the first `n` bytes of `source`, or all if it has fewer, or as many
+  // as the size limit lets in, to the end; returns how many. Splits at most one
+  // segment, by sharing it, or by copying up to kMaxCopiedBytes. Returns 0 if
+  // `source` is this Buffer.
   size_t MoveFrom(Buffer& source, size_t n);
 
   // Copies `data` to the front. Amortised O(1) a byte.
-  void Prepend(std::string_view data);
+  bool Prepend(std::string_view data) {
+    if (tail_ != nullptr && state_ == 0 && data.size() - 1 < head_->headroom())
+        [[likely]] {
+      head_->Prepend(data.data(), data.size());
+      size_ += data.size();
+      InvalidatePositions();
+      Notify(data.size(), 0);
+      return true;
+    }
+    return PrependSlow(data);
+  }
 
   // Moves all of `source` to the front; nothing is copied. Nothing happens if
   // `source` is this Buffer.
-  void Prepend(Buffer&& source) { PrependFrom(source, SIZE_MAX); }
+  bool Prepend(Buffer&& source);
   // Moves the first `n` bytes of `source`, or all if it has fewer, to the
   // front, as MoveFrom() moves them to the end; returns how many.
   size_t PrependFrom(Buffer& source, size_t n);
 
-  // Drops the first `n` bytes, or all if there are fewer.
-  void Drain(size_t n) {
+  // Drops the first `n` bytes, or all if there are fewer; returns how many.
+  size_t Drain(size_t n) {
     // 0 < n < head_->size(); no segment is emptied.
-    if (head_ != nullptr && reserved_ == 0 && n - 1 < head_->size() - 1)
-        [[likely]] {
+    if (tail_ != nullptr && !Is(kReserved | kFrozenFront) &&
+        n - 1 < head_->size() - 1) [[likely]] {
       head_->Drain(n);
       size_ -= n;
+      InvalidatePositions();
       Notify(0, n);
-      return;
+      return n;
     }
-    DrainSlow(n);
+    return DrainSlow(n);
   }
-  void Clear() { Drain(SIZE_MAX); }
+  size_t Clear() { return Drain(SIZE_MAX); }
 
   // Copies bytes from `offset` on into `destination`, and returns how many:
   // fewer than it has room for if the Buffer ends before.
   size_t CopyOut(std::span<char> destination, size_t offset = 0) const;
+  size_t CopyOut(std::span<char> destination, const Position& from) const;
   // Same from the front, and drains what it copied.
   size_t Remove(std::span<char> destination);
 
   // The first `n` bytes, or all if there are fewer, in one piece. Copies only
   // if the first segment is shorter than that: O(n) then, O(1) otherwise.
   std::string_view Pullup(size_t n) {
-    if (head_ != nullptr && reserved_ == 0 && n <= head_->size()) [[likely]] {
+    if (tail_ != nullptr && !Is(kReserved) && n <= head_->size()) [[likely]] {
       return head_->view().substr(0, n);
     }
     return PullupSlow(n);
@@ -256,6 +303,7 @@ class Buffer {
   // Describes the bytes from `offset` on, in as many extents as `extents` has
   // room for; returns how many it filled. The bytes are for reading only.
   size_t Peek(std::span<iovec> extents, size_t offset = 0) const;
+  size_t Peek(std::span<iovec> extents, const Position& from) const;
 
   // Hands out room for at least `min_bytes` bytes (at least one) behind the
   // last byte: the caller writes to the extents, in their order, and calls
@@ -273,6 +321,12 @@ class Buffer {
   // kInvalidArgument if `n` is more than was reserved.
   absl::Status Commit(size_t n);
 
+  // Sees to it that the next `n` bytes can be appended by Append() without
+  // allocating. The room is given up by any other call that is not const, but
+  // for Drain() of a part of the bytes. False if `n` is more than the size
+  // limit leaves, or more than kMaxReservedBytes.
+  bool Expand(size_t n);
+
   // Offset of the first `needle` that starts at or behind `from`. An empty one
   // is found at `from`, if the Buffer reaches that far.
   std::optional<size_t> Find(std::string_view needle, size_t from = 0) const {
@@ -283,11 +337,28 @@ class Buffer {
                                     size_t end) const;
   std::optional<size_t> FindChar(char wanted, size_t from = 0) const;
 
+  // The place `offset` bytes from the front; nothing beyond the end.
+  std::optional<Position> PositionAt(size_t offset) const;
+  // Moves `position` forward by `n` bytes. False, and it stays, if the Buffer
+  // ends before. O(segments) that lie in between.
+  bool Advance(Position& position, size_t n) const;
+  // As with offsets, but without looking for the place where to begin.
+  std::optional<size_t> Find(std::string_view needle,
+                             const Position& from) const {
+    return FindInRange(needle, from, SIZE_MAX);
+  }
+  std::optional<size_t> FindInRange(std::string_view needle,
+                                    const Position& from, size_t end) const;
+  std::optional<size_t> FindChar(char wanted, const Position& from) const;
+
   // The first end of line whose LF (for kAny: whose first character; for kNul:
   // whose NUL) is at or behind `from`. The CR of a CR LF may be in front of it:
   // whoever found nothing in `from` bytes may go on from there when more have
   // arrived. An end of line of kAny that ends with the Buffer may grow yet.
   std::optional<LineEnd> FindLineEnd(EndOfLine style, size_t from = 0) const;
+  // Same, but the end of line, its CR too, is at or behind `from`.
+  std::optional<LineEnd> FindLineEnd(EndOfLine style,
+                                     const Position& from) const;
 
   // Removes the first line and its end; returns the line. Nothing happens if no
   // line is complete.
@@ -303,44 +374,95 @@ class Buffer {
   // Appends what one readv() gives, at most `max_bytes`: into the room there
   // is, and then into fresh segments. Returns the number of bytes, 0 at the end
   // of the file, or -errno: -EAGAIN when a non-blocking `fd` has nothing to
-  // read, -EINVAL if `max_bytes` is 0. Retries when interrupted.
+  // read, -EINVAL if `max_bytes` is 0, -EPERM if the back is frozen, -ENOBUFS
+  // if the size limit is reached. Retries when interrupted.
   //
-  // A read may return less than `max_bytes` although more is there: fresh
-  // segments are limited to 256 KiB. What is held afterwards fits what has been
-  // read: a few bytes do not keep a large segment.
-  ssize_t ReadFrom(Kernel& kernel, int fd, size_t max_bytes);
+  // A read may return less than `max_bytes` although more is there: it asks for
+  // 4 to 256 KiB, more when the last reads gave all they asked for, less when
+  // they did not. What is held afterwards fits what has been read: a few bytes
+  // do not keep a large segment.
+  ssize_t ReadFrom(Kernel& kernel, int fd, size_t max_bytes = SIZE_MAX);
 
-  // Writes up to `max_bytes` from the front with one writev() of at most 64
-  // extents, and drains what the kernel took. Returns the number of bytes (0,
-  // without a system call, if there are none to write) or -errno, and then
-  // nothing changes. Retries when interrupted.
+  // Writes up to `max_bytes` from the front by one system call, and drains what
+  // the kernel took: writev() of at most 64 extents, or sendfile() if the first
+  // bytes are in a file, more than FileSegment::kMaxReadBytes of them. Returns
+  // the number of bytes (0, without a system call, if there are none to write)
+  // or -errno, and then nothing changes: -EPERM if the front is frozen, -EIO if
+  // the file has become shorter. Retries when interrupted.
   ssize_t WriteTo(Kernel& kernel, int fd, size_t max_bytes = SIZE_MAX);
 
-  // There is at most one observer; null for none. The observer belongs to this
-  // object: moving the contents does not move it.
-  void SetObserver(Observer observer, void* argument);
+  // Refuses all changes of one end, until it is unfrozen: of the front, what
+  // drains, removes, writes, moves bytes away or prepends; of the back, what
+  // appends or reads.
+  void Freeze(BufferEnd end);
+  void Unfreeze(BufferEnd end);
+  bool frozen(BufferEnd end) const;
+
+  // The Buffer does not grow beyond `bytes`. What it holds already, stays.
+  void SetSizeLimit(size_t bytes);
+  size_t size_limit() const { return size_limit_; }
+
+  // The most that one ReadFrom() reads, whatever its caller asks for; at least
+  // 1. More than 4 GiB are 4 GiB.
+  void SetMaxRead(size_t bytes);
+  size_t max_read() const { return max_read_; }
+
+  // `observer` is told of changes from now on, before those that were added
+  // earlier. It stops to observe another Buffer.
+  void AddObserver(BufferObserver& observer);
+  // Nothing happens if it is not among this Buffer's.
+  void RemoveObserver(BufferObserver& observer);
 
  private:
-  friend class ExtentIterator;
-
   // How absl::Format() writes to it.
   friend void AbslFormatFlush(Buffer* buffer, absl::string_view text) {
     buffer->Append({text.data(), text.size()});
   }
 
-  class PendingNotification;
+  class Notification;
 
-  void AppendSlow(std::string_view data);
-  void DrainSlow(size_t n);
+  // What state_ is made of.
+  enum State : uint8_t {
+    // Room has been handed out by Reserve().
+    kReserved = 1,
+    // Empty segments follow tail_ (or are head_ and what follows).
+    kSpare = 2,
+    kFrozenFront = 4,
+    kFrozenBack = 8,
+    // There is a size limit.
+    kLimited = 16,
+  };
+  // Whether any of `states` holds.
+  bool Is(unsigned states) const { return (state_ & states) != 0; }
+
+  bool AppendSlow(std::string_view data);
+  bool PrependSlow(std::string_view data);
+  size_t DrainSlow(size_t n);
   std::string_view PullupSlow(size_t n);
   void Destroy();
+  void RemoveAllObservers();
+
+  // How many bytes may be added at `end`.
+  size_t RoomAt(BufferEnd end) const {
+    if (Is(kLimited | kFrozenFront | kFrozenBack)) [[unlikely]] {
+      return LimitedRoomAt(end);
+    }
+    return SIZE_MAX - size_;
+  }
+  size_t LimitedRoomAt(BufferEnd end) const;
+  // Ends a reservation, and says whether `n` bytes may be appended.
+  bool MayAppend(size_t n) {
+    EndReservation();
+    return n <= RoomAt(BufferEnd::kBack);
+  }
 
   void Notify(size_t added, size_t drained) {
-    if (observer_ != nullptr) [[unlikely]] {
-      observer_(*this, added, drained, observer_argument_);
+    if (observers_ != nullptr) [[unlikely]] {
+      NotifyObservers(added, drained);
     }
   }
-  // Tells both observers that `added` bytes moved from `source` to
+  void NotifyObservers(size_t added, size_t drained);
+  // Tells the observers of both that `added` bytes moved from `source` to
   // `destination`, which lost `drained` bytes of its own.
   static void NotifyMoved(Buffer& source, Buffer& destination, size_t added,
                           size_t drained);
@@ -353,70 +475,92 @@ class Buffer {
   };
 
   void EndReservation() {
-    if (reserved_ != 0) [[unlikely]] {
-      ReleaseReserved();
+    if (Is(kReserved | kSpare)) [[unlikely]] {
+      ReleaseSpare();
     }
   }
+
+  // In debug builds a Buffer counts the changes after which a Position may be
+  // wrong.
+  void InvalidatePositions() {
+#ifndef NDEBUG
+    ++generation_;
+#endif
+  }
+  void CheckPosition([[maybe_unused]] const Position& position) const {
+#ifndef NDEBUG
+    FailUnlessValid(position);
+#endif
+  }
+  void FailUnlessValid(const Position& position) const;
 
   // The rest expects that there is no reservation, and does not notify. A chain
   // that has been cut off is the caller's to release, and best at the very end:
   // release callbacks may change or destroy the Buffer.
-  void ReleaseReserved();
+  void ReleaseSpare();
+  // Links empty segments behind the last one, with room for `bytes`; at most
+  // `max_segments`, of which the last takes all that is missing.
+  void LinkSpare(size_t bytes, size_t max_segments);
+  // Bytes that Reserve() handed out.
+  size_t ReservedBytes() const;
   void CopyToTail(std::string_view data);
+  // Takes `bytes` in that have been written to the room there is.
+  void ExtendIntoSpare(size_t bytes);
   void LinkToTail(Chain chain);
   // Moves `n` bytes, fewer than source's first segment has.
   void MovePartOfSegment(Buffer& source, size_t n);
+  bool AdvanceFar(Position& position, size_t n) const;
+  // The place of a byte, or of the end.
+  Position Locate(size_t offset) const;
+  internal::BufferCursor CursorAt(const Position& position) const;
+  // Whether any of the first `n` bytes is in a file only.
+  bool IsAbsentWithin(size_t n) const;
   Chain CutAll();
   // Cuts off the segments that lie within the first n <= size() bytes.
   Chain CutSegments(size_t n);
   // Takes the first n <= size() bytes off; returns the segments emptied by it.
   Segment* CutFront(size_t n);
+  // Learns from a read that was asked for `asked` bytes and gave `read`.
+  void AdaptReads(size_t asked, size_t read);
+  // What WriteTo() does if the first bytes are absent, and more than are read.
+  ssize_t SendFileTo(Kernel& kernel, int fd, size_t max_bytes);
+
+  // What the next ReadFrom() asks for at most, as a power of two.
+  static constexpr uint8_t kFirstReadExponent = 14;
 
   // The segments with bytes are head_ to tail_, none of them empty; tail_ is
-  // null if there are none. Reserved segments, all empty, follow tail_ (or are
-  // head_ and what follows). Without a reservation tail_ is the last segment.
+  // null if there are none. Spare segments, all empty, follow tail_ (or are
+  // head_ and what follows). Without them tail_ is the last segment.
   Segment* head_ = nullptr;
   Segment* tail_ = nullptr;
   size_t size_ = 0;
-  // Bytes that Reserve() handed out: all of tail_'s room, and all of the
-  // segments behind it.
-  size_t reserved_ = 0;
-  Observer observer_ = nullptr;
-  void* observer_argument_ = nullptr;
+  BufferObserver* observers_ = nullptr;
+  size_t size_limit_ = SIZE_MAX;
+  uint32_t max_read_ = UINT32_MAX;
+  uint8_t read_exponent_ = kFirstReadExponent;
+  uint8_t state_ = 0;
+#ifndef NDEBUG
+  uint64_t generation_ = 0;
+#endif
 };
 
+#ifdef NDEBUG
 static_assert(sizeof(Buffer) == 48);
+#else
+static_assert(sizeof(Buffer) <= 64);
+#endif
 
-// A forward iterator over the extents of a Buffer.
-class Buffer::ExtentIterator {
- public:
-  using iterator_category = std::forward_iterator_tag;
-  using value_type = std::string_view;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const std::string_view*;
-  using reference = std::string_view;
-
-  ExtentIterator() = default;
-
-  std::string_view operator*() const { return segment_->view(); }
-  ExtentIterator& operator++() {
-    segment_ = segment_->next();
-    return *this;
+inline bool Buffer::Advance(Position& position, size_t n) const {
+  CheckPosition(position);
+  // It stays in its segment.
+  if (position.segment_ != nullptr &&
+      n < position.segment_->size() - position.in_segment_) [[likely]] {
+    position.offset_ += n;
+    position.in_segment_ += n;
+    return true;
   }
-  ExtentIterator operator++(int) {
-    const ExtentIterator before = *this;
-    ++*this;
-    return before;
-  }
-  bool operator==(const ExtentIterator&) const = default;
-
- private:
-  friend class Buffer;
-
-  explicit ExtentIterator(const Segment* segment) : segment_(segment) {}
-
-  const Segment* segment_ = nullptr;
-};
+  return AdvanceFar(position, n);
+}
 
 inline Buffer::ExtentIterator Buffer::begin() const {
   return ExtentIterator(head_);

@@ -13,11 +13,11 @@ namespace {
 // many segments, small enough that the array is cheap to have on the stack.
 constexpr size_t kMaxWrittenExtents = 64;
 
-// Fresh segments of one readv(): 256 KiB.
+// One read asks for at most 2^18 bytes, 256 KiB: four fresh segments. And for
+// at least 4 KiB, which cost no more to ask for than fewer.
+constexpr uint8_t kMaxReadExponent = 18;
+constexpr uint8_t kMinReadExponent = 12;
 constexpr size_t kMaxFreshSegments = 4;
-
-// Another fresh segment is not worth having for less.
-constexpr size_t kMinFurtherBytes = 16 * 1024;
 
 // Up to this many bytes move from the fresh segment that was read into to one
 // that they fill better. Measured: copying 4 KiB that the kernel has just
@@ -34,11 +34,21 @@ ssize_t RetryInterrupted(SystemCall system_call) {
   return result;
 }
 
+// Whether its bytes go from the file straight to where they are written.
+bool IsToBeSent(const Segment& segment) {
+  return segment.size() > FileSegment::kMaxReadBytes &&
+         segment.file().transmission() ==
+             FileSegmentOptions::Transmission::kSendFile;
+}
+
 }  // namespace
 
 ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
   EndReservation();
   if (max_bytes == 0) return -EINVAL;
+  if (Is(kFrozenBack)) return -EPERM;
+  max_bytes = std::min({max_bytes, RoomAt(BufferEnd::kBack), max_read()});
+  if (max_bytes == 0) return -ENOBUFS;
 
   std::array<iovec, 1 + kMaxFreshSegments> extents;
   std::array<Segment*, kMaxFreshSegments> fresh;
@@ -49,15 +59,19 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
   if (room != 0) {
     extents[extent_count++] = {.iov_base = tail_->tail(), .iov_len = room};
   }
-  size_t wanted = max_bytes - room;
-  while (wanted != 0 && fresh_count != kMaxFreshSegments) {
-    Segment* const segment =
-        Segment::New(std::min(wanted, Segment::kMaxPooledCapacity));
-    const size_t size = std::min(wanted, segment->tailroom());
+  size_t asked = room;
+  const size_t wanted = std::min(max_bytes, size_t{1} << read_exponent_);
+  while (asked < wanted && fresh_count != kMaxFreshSegments) {
+    // Fills its size class: a header and so many bytes are a power of two.
+    Segment* const segment = Segment::New(
+        std::min(wanted - asked, Segment::kMaxPooledCapacity) -
+        (wanted - asked > 2 * Segment::kHeaderBytes ? Segment::kHeaderBytes
+                                                    : 0));
+    const size_t size = std::min(max_bytes - asked, segment->tailroom());
     fresh[fresh_count++] = segment;
     extents[extent_count++] = {.iov_base = segment->tail(), .iov_len = size};
-    wanted -= size;
-    if (wanted < kMinFurtherBytes) break;
+    asked += size;
+    if (wanted - std::min(wanted, asked) < wanted / 4) break;
   }
 
   const ssize_t result = RetryInterrupted([&] {
@@ -68,6 +82,7 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
   });
 
   const size_t added = result > 0 ? static_cast<size_t>(result) : 0;
+  if (result > 0) AdaptReads(asked, added);
   size_t unplaced = added;
   if (room != 0) {
     const size_t filled = std::min(unplaced, room);
@@ -93,21 +108,65 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
   return result;
 }
 
+void Buffer::AdaptReads(size_t asked, size_t read) {
+  // Up quickly: each read that is too small costs a system call. Down slowly:
+  // one that is too large costs segments that are given back at once.
+  const size_t guess = size_t{1} << read_exponent_;
+  if (read == asked && asked >= guess / 2) {
+    read_exponent_ = std::min<uint8_t>(read_exponent_ + 2, kMaxReadExponent);
+  } else if (read < guess / 4 && read_exponent_ > kMinReadExponent) {
+    --read_exponent_;
+  }
+}
+
 ssize_t Buffer::WriteTo(Kernel& kernel, int fd, size_t max_bytes) {
   EndReservation();
+  if (Is(kFrozenFront)) return -EPERM;
   std::array<iovec, kMaxWrittenExtents> extents;
   size_t count = 0;
   size_t left = std::min(max_bytes, size_);
+  bool file_follows = false;
   for (Segment* segment = head_; left != 0 && count != extents.size();
        segment = segment->next()) {
+    if (segment->absent()) {
+      if (IsToBeSent(*segment)) {
+        if (count == 0) return SendFileTo(kernel, fd, left);
+        file_follows = true;
+        break;
+      }
+      if (const int error = segment->Load(); error < 0) {
+        // What is in front of it can be written yet.
+        if (count == 0) return error;
+        break;
+      }
+    }
     const size_t size = std::min(left, segment->size());
-    extents[count++] = {.iov_base = segment->data(), .iov_len = size};
+    extents[count++] = {.iov_base = const_cast<char*>(segment->data()),
+                        .iov_len = size};
     left -= size;
   }
   if (count == 0) return 0;
   const ssize_t result = RetryInterrupted([&] {
-    return kernel.Writev(fd, extents.data(), static_cast<int>(count));
+    return file_follows
+               ? kernel.WritevMore(fd, extents.data(), static_cast<int>(count))
+               : kernel.Writev(fd, extents.data(), static_cast<int>(count));
   });
+  if (result > 0) Drain(static_cast<size_t>(result));
+  return result;
+}
+
+ssize_t Buffer::SendFileTo(Kernel& kernel, int fd, size_t max_bytes) {
+  const FileSegment& file = head_->file();
+  const auto offset = static_cast<off_t>(file.offset() + head_->file_offset());
+  const size_t size = std::min(max_bytes, head_->size());
+  const ssize_t result = RetryInterrupted(
+      [&] { return kernel.SendFile(fd, file.fd(), offset, size); });
+  if (result == -EINVAL || result == -ENOSYS) {
+    // Not from this file, or not to this descriptor: as any other bytes then.
+    if (const int error = head_->Load(); error < 0) return error;
+    return WriteTo(kernel, fd, max_bytes);
+  }
+  if (result == 0) return -EIO;
   if (result > 0) Drain(static_cast<size_t>(result));
   return result;
 }

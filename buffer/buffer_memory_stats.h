@@ -38,6 +38,10 @@ struct alignas(64) BufferMemoryStats {
   Gauge bytes_in_use;
   // Bytes of freed segments that the thread keeps for the next ones.
   Gauge bytes_pooled;
+  // Bytes of ranges of files (FileSegment) that have been fetched whole, by a
+  // read or a mapping, and stay as long as the range. A mapping's may be in the
+  // page cache only.
+  Gauge file_bytes;
   // Segments that buffers hold, of every kind.
   Gauge segments_in_use;
   // Bytes that were in a Buffer already and were copied to another place of one

@@ -18,6 +18,12 @@ int Buffer::AppendPrintf(const char* format, ...) {
 }
 
 int Buffer::AppendVPrintf(const char* format, va_list arguments) {
+  if (Is(kFrozenBack | kLimited)) {
+    EndReservation();
+    Buffer text;
+    const int size = text.AppendVPrintf(format, arguments);
+    return size < 0 || Append(std::move(text)) ? size : -1;
+  }
   va_list again;
   va_copy(again, arguments);
   // As a rule it fits in the room that there is: printed once, and in place.
@@ -39,8 +45,8 @@ int Buffer::AppendVPrintf(const char* format, va_list arguments) {
   return size < 0 ? -1 : size;
 }
 
-void Buffer::AppendCord(const absl::Cord& cord) {
-  EndReservation();
+bool Buffer::AppendCord(const absl::Cord& cord) {
+  if (!MayAppend(cord.size())) return false;
   const size_t before = size_;
   // One copy, which shares the cord's memory, for all pieces that refer to it.
   struct Kept {
@@ -65,6 +71,7 @@ void Buffer::AppendCord(const absl::Cord& cord) {
   }
   Kept::Release(kept);
   if (size_ != before) Notify(size_ - before, 0);
+  return true;
 }
 
 absl::Cord Buffer::ToCord() const {
@@ -77,7 +84,10 @@ absl::Cord Buffer::ToCord() const {
 
 std::optional<std::string> Buffer::ReadLine(EndOfLine style) {
   const std::optional<LineEnd> end = FindLineEnd(style);
-  if (!end.has_value()) return std::nullopt;
+  if (!end.has_value() || Is(kFrozenFront)) {
+    EndReservation();
+    return std::nullopt;
+  }
   std::string line(end->offset, '\0');
   CopyOut(line);
   Drain(end->offset + end->size);

@@ -6,7 +6,9 @@
 //   * its own, in the same allocation, from the thread's SegmentPool;
 //   * external: somebody else's, read-only, given back by a release callback;
 //   * shared: that of another segment, which stays allocated as long as any
-//     segment has a window onto it.
+//     segment has a window onto it;
+//   * a file's: absent until somebody asks for the bytes. Such a segment can be
+//     moved, cut, shared and sent by sendfile() without.
 //
 //      own   +--------+----------+--------------+----------+
 //            | header | headroom | size bytes   | tailroom |
@@ -17,8 +19,8 @@
 //            +--------+      | size bytes   |  no headroom, no tailroom
 //                            +--------------+
 //     shared +--------+
-//            | header | ---> part of an own or external segment's bytes
-//            +--------+      no headroom, no tailroom
+//            | header | ---> part of an own or external segment's bytes,
+//            +--------+      or of a file; no headroom, no tailroom
 //
 // Who may write: bytes between data and data + size never change. Tailroom
 // belongs to exactly one segment, the one whose window ends where it starts: a
@@ -40,8 +42,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
+#include "percore/buffer/file_segment.h"
 #include "percore/buffer/segment_pool.h"
 
 namespace percore {
@@ -63,6 +67,8 @@ class alignas(64) Segment {
   static constexpr size_t kMaxPooledCapacity =
       SegmentPool::kMaxBytes - kHeaderBytes;
 
+  // Never called: a segment's memory goes back to the pool as it is.
+  ~Segment() = delete;
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
@@ -84,6 +90,11 @@ class alignas(64) Segment {
   // `release` promises that it outlives every buffer.
   static Segment* NewExternal(const char* data, size_t size,
                               ReleaseFunction release, void* argument);
+
+  // A window onto `size` bytes of `file`, from its byte `offset` on, that are
+  // absent; `size` is not 0.
+  static Segment* NewFile(std::shared_ptr<const FileSegment> file,
+                          size_t offset, size_t size);
 
   // Gives up this window; the memory goes with the last one.
   static void Release(Segment* segment) {
@@ -116,12 +127,30 @@ class alignas(64) Segment {
   // size().
   Segment* Share(size_t n);
 
-  char* data() { return begin_; }
+  // The bytes. Those of a file are fetched if they are absent: O(size) then.
+  // Where that fails they are zeros, and the file's status() says why.
+  const char* data() const {
+    if (absent_) [[unlikely]] {
+      LoadOrZero();
+    }
+    return begin_;
+  }
+  std::string_view view() const { return {data(), size()}; }
   size_t size() const { return static_cast<size_t>(end_ - begin_); }
   bool empty() const { return begin_ == end_; }
-  std::string_view view() const { return {begin_, size()}; }
 
-  // Where the tailroom starts, and its size.
+  // Whether the bytes are in a file only. What follows is for such a segment.
+  bool absent() const { return absent_; }
+  const FileSegment& file() const { return *source_->file_; }
+  // Where in file() the window begins.
+  size_t file_offset() const {
+    return static_cast<size_t>(begin_ - AddressOfAbsent(0));
+  }
+  // Fetches the bytes. Returns 0, or -errno, and then they are absent still.
+  int Load();
+
+  // Where the tailroom starts, and its size. A segment with tailroom is never
+  // absent.
   char* tail() { return end_; }
   size_t tailroom() const { return static_cast<size_t>(limit_ - end_); }
   size_t headroom() const {
@@ -152,13 +181,17 @@ class alignas(64) Segment {
   bool IsShared() const {
     return (memory_ == Memory::kShared ? source_->windows_ : windows_) > 1;
   }
+  // A window of its own onto the same part of the same file, for a segment that
+  // looks at one; else null.
+  Segment* NewUnsharedFile() const;
 
   // The link of the queue that the segment is in; null in a new one.
   Segment* next() const { return next_; }
   void set_next(Segment* next) { next_ = next; }
 
  private:
-  enum class Memory : uint8_t { kOwn, kOwnUnpooled, kExternal, kShared };
+  // kFile is never in a Buffer: it is what the windows onto a file share.
+  enum class Memory : uint8_t { kOwn, kOwnUnpooled, kExternal, kShared, kFile };
 
   struct External {
     ReleaseFunction release;
@@ -179,6 +212,7 @@ class alignas(64) Segment {
       : begin_(begin),
         end_(end),
         limit_(end),
+        source_(nullptr),
         memory_(memory),
         size_class_(SegmentPool::kBareSizeClass) {}
 
@@ -186,8 +220,21 @@ class alignas(64) Segment {
     return reinterpret_cast<char*>(const_cast<Segment*>(this)) + kHeaderBytes;
   }
 
+  // Windows onto absent bytes have addresses too, so that they are measured,
+  // cut and drained as all others. Nothing is there; it is not null only
+  // because pointers may not be counted up from null.
+  static char* AddressOfAbsent(size_t file_offset) {
+    constexpr uintptr_t kFirst = 4096;
+    return reinterpret_cast<char*>(kFirst + file_offset);
+  }
+
   static Segment* NewUnpooled(size_t capacity);
   static void ReleaseSlow(Segment* segment);
+  void LoadOrZero() const;
+  // Looks at `bytes` in place of what is absent.
+  void LookAt(char* bytes);
+  // Same, and they are those of `loaded`, whose only window this becomes.
+  void LookAt(Segment* loaded);
 
   Segment* next_ = nullptr;
   char* begin_;
@@ -197,11 +244,13 @@ class alignas(64) Segment {
     size_t allocated_bytes_;  // kOwn, kOwnUnpooled
     External external_;       // kExternal
     Segment* source_;         // kShared: whose memory it is, never kShared
+    std::shared_ptr<const FileSegment> file_;  // kFile
   };
   // Onto this segment's memory, its own included while it is in a buffer.
   size_t windows_ = 1;
   Memory memory_;
   uint8_t size_class_;
+  bool absent_ = false;
 };
 
 static_assert(sizeof(Segment) == Segment::kHeaderBytes);

@@ -45,6 +45,11 @@ void SegmentPool::FreeUnpooled(void* memory, size_t bytes) {
   CountInUse(-static_cast<int64_t>(bytes), -1);
 }
 
+void SegmentPool::CountFileBytes(int64_t bytes) {
+  Open();
+  if (stats_ != nullptr) stats_->file_bytes.Add(bytes);
+}
+
 void* SegmentPool::AllocateFromSystem(size_t size_class) {
   return AllocateUnpooled(BytesOf(size_class));
 }

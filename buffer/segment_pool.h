@@ -140,6 +140,9 @@ class SegmentPool {
     }
   }
 
+  // Same, for BufferMemoryStats::file_bytes.
+  void CountFileBytes(int64_t bytes);
+
   // The same object for as long as the thread lives.
   std::shared_ptr<const BufferMemoryStats> stats();
 

@@ -77,8 +77,8 @@ BufferEvent::BufferEvent(EventBase& base, UniqueFd socket)
     : base_(base),
       socket_(std::move(socket)),
       ready_(base, socket_.get(), EventFlags::kPersist, &OnReady, this) {
-  input_.SetObserver(&OnInputChanged, this);
-  output_.SetObserver(&OnOutputChanged, this);
+  input_.AddObserver(input_observer_);
+  output_.AddObserver(output_observer_);
 }
 
 BufferEvent::~BufferEvent() {
@@ -156,18 +156,18 @@ void BufferEvent::OnReady(int /*fd*/, EventFlags what, void* argument) {
   if (Any(what & EventFlags::kRead)) connection.HandleReadable();
 }
 
-void BufferEvent::OnInputChanged(Buffer& /*input*/, size_t /*added*/,
-                                 size_t drained, void* argument) {
+void BufferEvent::OnInputChanged(Buffer& /*input*/, const BufferChange& change,
+                                 void* argument) {
   auto& connection = *static_cast<BufferEvent*>(argument);
   // Reading goes on as soon as there is room again.
-  if (drained > 0 && !connection.busy_) connection.UpdateInterest();
+  if (change.drained > 0 && !connection.busy_) connection.UpdateInterest();
 }
 
-void BufferEvent::OnOutputChanged(Buffer& /*output*/, size_t added,
-                                  size_t /*drained*/, void* argument) {
+void BufferEvent::OnOutputChanged(Buffer& /*output*/,
+                                  const BufferChange& change, void* argument) {
   auto& connection = *static_cast<BufferEvent*>(argument);
   if (connection.busy_) return;
-  if (added > 0) connection.ScheduleFlush();
+  if (change.added > 0) connection.ScheduleFlush();
   connection.UpdateInterest();
 }
 
@@ -296,7 +296,9 @@ void BufferEvent::ShutdownIfDone() {
 }
 
 bool BufferEvent::ReadingSuspended() const {
-  return (read_high_ > 0 && input_.size() >= read_high_) ||
+  return input_.size() >= input_.size_limit() ||
+         input_.frozen(BufferEnd::kBack) ||
+         (read_high_ > 0 && input_.size() >= read_high_) ||
          (write_high_ > 0 && output_.size() > write_high_);
 }
 
@@ -306,7 +308,8 @@ bool BufferEvent::Reading() const {
 }
 
 bool BufferEvent::Writing() const {
-  return write_enabled_ && !output_.empty() && !broken_ && !connecting_;
+  return write_enabled_ && !output_.empty() &&
+         !output_.frozen(BufferEnd::kFront) && !broken_ && !connecting_;
 }
 
 void BufferEvent::UpdateInterest() {

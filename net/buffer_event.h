@@ -100,7 +100,9 @@ class BufferEvent {
   bool write_enabled() const { return write_enabled_; }
 
   // What arrived and was not taken yet, and what is to be sent. Both may be
-  // changed at any time, inside and outside of callbacks.
+  // changed at any time, inside and outside of callbacks. While input() has
+  // reached its size limit nothing is read. What freezes the back of input(),
+  // or the front of output(), calls Enable() after it has unfrozen them.
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }
   const Buffer& input() const { return input_; }
@@ -133,9 +135,9 @@ class BufferEvent {
   class CallbackScope;
 
   static void OnReady(int fd, EventFlags what, void* argument);
-  static void OnInputChanged(Buffer& input, size_t added, size_t drained,
+  static void OnInputChanged(Buffer& input, const BufferChange& change,
                              void* argument);
-  static void OnOutputChanged(Buffer& output, size_t added, size_t drained,
+  static void OnOutputChanged(Buffer& output, const BufferChange& change,
                               void* argument);
 
   // Each may run callbacks; false if the BufferEvent is gone afterwards.
@@ -159,6 +161,8 @@ class BufferEvent {
   Event ready_;
   Buffer input_;
   Buffer output_;
+  BufferObserver input_observer_{&OnInputChanged, this};
+  BufferObserver output_observer_{&OnOutputChanged, this};
   Callbacks callbacks_;
   void* argument_ = nullptr;
   size_t read_low_ = 0;

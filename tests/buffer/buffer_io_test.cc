@@ -96,6 +96,18 @@ class BufferIoTest : public testing::Test {
               static_cast<ssize_t>(text.size()));
   }
 
+  // Reads until `buffer` asks for 256 KiB at a time; leaves it empty.
+  void GrowReads(Buffer& buffer) {
+    for (int i = 0; i < 3; ++i) {
+      Send(std::string(100'000, 'x'));
+      while (buffer.ReadFrom(kernel_, sockets_.first()) > 0) {
+      }
+    }
+    buffer.Clear();
+    kernel_.calls = 0;
+    kernel_.extent_counts.clear();
+  }
+
   // What has been written to first().
   std::string Receive() {
     std::string text(1 << 20, ' ');
@@ -132,7 +144,7 @@ TEST_F(BufferIoTest, ReadsNoMoreThanAskedFor) {
     EXPECT_LE(result, static_cast<ssize_t>(max_bytes));
     EXPECT_EQ(buffer_.size(), before + static_cast<size_t>(result));
   }
-  EXPECT_EQ(buffer_.ToString(), text);
+  EXPECT_EQ(buffer_.ToString(), text.substr(0, buffer_.size()));
 }
 
 TEST_F(BufferIoTest, ReadsIntoTheRoomAndThenIntoAFreshSegment) {
@@ -142,8 +154,8 @@ TEST_F(BufferIoTest, ReadsIntoTheRoomAndThenIntoAFreshSegment) {
   EXPECT_EQ(kernel_.extent_counts, std::vector<int>{2});
   EXPECT_EQ(buffer_.ToString(), "start" + std::string(10'000, 'x'));
   EXPECT_EQ(std::distance(buffer_.begin(), buffer_.end()), 2);
-  Send(std::string(10'000, 'y'));
-  EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first(), 20'000), 10'000);
+  Send(std::string(5'000, 'y'));
+  EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first(), 5'000), 5'000);
   EXPECT_EQ(kernel_.extent_counts, (std::vector<int>{2, 1}))
       << "the room alone is enough";
   EXPECT_EQ(std::distance(buffer_.begin(), buffer_.end()), 2);
@@ -174,6 +186,42 @@ TEST_F(BufferIoTest, AFailedReadKeepsNoMemoryAndChangesNothing) {
   EXPECT_EQ(buffer_.ReadFrom(kernel_, -1, 65'536), -EBADF);
   EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first(), 0), -EINVAL);
   EXPECT_EQ(stats_->bytes_in_use.Get(), before);
+}
+
+TEST_F(BufferIoTest, AsksForMoreAfterFullReadsAndForLessAfterSmallOnes) {
+  // What a read with more than enough to read gives.
+  const auto read_much = [&] {
+    // Short of the socket's own limit.
+    Send(std::string(150'000, 'x'));
+    const ssize_t result = buffer_.ReadFrom(kernel_, sockets_.first());
+    while (buffer_.ReadFrom(kernel_, sockets_.first(), 1000) > 0) {
+    }
+    buffer_.Clear();
+    return result;
+  };
+  EXPECT_EQ(read_much(), 16'384 - 64);
+  GrowReads(buffer_);
+  EXPECT_GT(read_much(), 100'000);
+  for (int i = 0; i < 20; ++i) {
+    Send("a few bytes");
+    buffer_.ReadFrom(kernel_, sockets_.first());
+    buffer_.Clear();
+  }
+  EXPECT_EQ(read_much(), 4096 - 64);
+}
+
+TEST_F(BufferIoTest, MaxReadBoundsEveryRead) {
+  EXPECT_EQ(buffer_.max_read(), UINT32_MAX);
+  buffer_.SetMaxRead(10);
+  Send("0123456789abcdef");
+  EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first(), 1000), 10);
+  EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first(), 4), 4);
+  buffer_.SetMaxRead(0);
+  EXPECT_EQ(buffer_.max_read(), 1u);
+  EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first()), 1);
+  buffer_.SetMaxRead(SIZE_MAX);
+  EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first()), 1);
+  EXPECT_EQ(buffer_.ToString(), "0123456789abcdef");
 }
 
 TEST_F(BufferIoTest, ReadsTheEndOfTheFile) {
@@ -244,8 +292,9 @@ TEST_F(BufferIoTest, AShortWriteDrainsWhatWasWritten) {
 
 TEST_F(BufferIoTest, ShortReadsGiveWhatWasRead) {
   const std::string text(150'000, 'x');
+  GrowReads(buffer_);
   Send(text);
-  for (size_t limit : {1, 447, 448, 449, 65'472, 65'600}) {
+  for (size_t limit : {65'600, 65'472, 449, 448, 447, 1}) {
     kernel_.script = {static_cast<ssize_t>(limit)};
     const size_t before = buffer_.size();
     EXPECT_EQ(buffer_.ReadFrom(kernel_, sockets_.first(), 200'000),
@@ -304,11 +353,14 @@ TEST_F(BufferIoTest, WritesToWhatIsNotASocket) {
 
 TEST_F(BufferIoTest, TheObserverIsToldOfBytesReadAndWritten) {
   std::vector<std::pair<size_t, size_t>> changes;
-  buffer_.SetObserver(
-      [](Buffer&, size_t added, size_t drained, void* argument) {
-        static_cast<decltype(changes)*>(argument)->emplace_back(added, drained);
+  BufferObserver observer(
+      [](Buffer&, const BufferChange& change, void* argument) {
+        static_cast<decltype(changes)*>(argument)->emplace_back(change.added,
+                                                                change.drained);
       },
       &changes);
+  GrowReads(buffer_);
+  buffer_.AddObserver(observer);
   Send(std::string(100'000, 'x'));
   buffer_.ReadFrom(kernel_, sockets_.first(), 200'000);
   buffer_.ReadFrom(kernel_, sockets_.first(), 200'000);
@@ -319,16 +371,17 @@ TEST_F(BufferIoTest, TheObserverIsToldOfBytesReadAndWritten) {
 }
 
 TEST_F(BufferIoTest, TheObserverMayDestroyTheBufferThatIsReadOrWritten) {
-  const auto destroy = [](Buffer& buffer, size_t, size_t, void*) {
-    delete &buffer;
-  };
+  BufferObserver observer(
+      [](Buffer& buffer, const BufferChange&, void*) { delete &buffer; },
+      nullptr);
   auto* const read = new Buffer;
-  read->SetObserver(destroy, nullptr);
+  GrowReads(*read);
+  read->AddObserver(observer);
   Send(std::string(100'000, 'x'));
   EXPECT_EQ(read->ReadFrom(kernel_, sockets_.first(), 200'000), 100'000);
   auto* const written = new Buffer;
   written->Append(std::string(100'000, 'x'));
-  written->SetObserver(destroy, nullptr);
+  written->AddObserver(observer);
   EXPECT_EQ(written->WriteTo(kernel_, sockets_.first()), 100'000);
 }
 

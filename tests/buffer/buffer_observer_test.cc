@@ -16,22 +16,23 @@ class Observed {
  public:
   using Change = std::pair<size_t, size_t>;  // added, drained
 
-  Observed() { buffer.SetObserver(&Observed::OnChange, this); }
+  Observed() { buffer.AddObserver(observer); }
 
   // What was told since the last call.
   std::vector<Change> Take() { return std::exchange(changes_, {}); }
 
   Buffer buffer;
+  BufferObserver observer{&Observed::OnChange, this};
 
  private:
-  static void OnChange(Buffer& buffer, size_t added, size_t drained,
+  static void OnChange(Buffer& buffer, const BufferChange& change,
                        void* argument) {
     auto* const self = static_cast<Observed*>(argument);
     EXPECT_EQ(&buffer, &self->buffer);
-    self->size_ += added;
-    self->size_ -= drained;
+    EXPECT_EQ(change.original_size, self->size_);
+    self->size_ += change.added - change.drained;
     EXPECT_EQ(buffer.size(), self->size_) << "told before the end of the call";
-    self->changes_.emplace_back(added, drained);
+    self->changes_.emplace_back(change.added, change.drained);
   }
 
   size_t size_ = 0;
@@ -147,35 +148,39 @@ TEST(BufferObserverTest, IsNotToldOfTheDestructor) {
   {
     Buffer buffer;
     buffer.Append("text");
-    buffer.SetObserver(
-        [](Buffer&, size_t added, size_t drained, void* argument) {
-          static_cast<Changes*>(argument)->emplace_back(added, drained);
+    BufferObserver observer(
+        [](Buffer&, const BufferChange& change, void* argument) {
+          static_cast<Changes*>(argument)->emplace_back(change.added,
+                                                        change.drained);
         },
         &changes);
+    buffer.AddObserver(observer);
   }
   EXPECT_EQ(changes, Changes());
 }
 
 TEST(BufferObserverTest, MayBeTakenAway) {
   Observed observed;
-  observed.buffer.SetObserver(nullptr, nullptr);
+  observed.buffer.RemoveObserver(observed.observer);
+  EXPECT_EQ(observed.observer.buffer(), nullptr);
   observed.buffer.Append("text");
   EXPECT_EQ(observed.Take(), Changes());
 }
 
 TEST(BufferObserverTest, MayChangeItsBuffer) {
   Buffer buffer;
-  buffer.SetObserver(
-      [](Buffer& changed, size_t added, size_t, void*) {
-        if (added != 0) changed.Drain(added - 1);
+  BufferObserver observer(
+      [](Buffer& changed, const BufferChange& change, void*) {
+        if (change.added != 0) changed.Drain(change.added - 1);
       },
       nullptr);
+  buffer.AddObserver(observer);
   for (int i = 0; i < 3; ++i) buffer.Append(std::string(100'000, 'x'));
   EXPECT_EQ(buffer.ToString(), "xxx");
 }
 
 // Deletes the buffer that its argument points to.
-void DeleteBuffer(Buffer&, size_t, size_t, void* argument) {
+void DeleteBuffer(Buffer&, const BufferChange&, void* argument) {
   delete std::exchange(*static_cast<Buffer**>(argument), nullptr);
 }
 
@@ -206,22 +211,26 @@ TEST(BufferObserverTest, MayDestroyItsBufferInEveryCall) {
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     auto* buffer = new Buffer(Filled(100'000));
-    buffer->SetObserver(DeleteBuffer, &buffer);
+    BufferObserver observer(DeleteBuffer, &buffer);
+    buffer->AddObserver(observer);
     changes[i](*buffer);
     EXPECT_EQ(buffer, nullptr) << "change " << i;
+    EXPECT_EQ(observer.buffer(), nullptr);
   }
+}
+
+void CountCalls(Buffer&, const BufferChange&, void* calls) {
+  ++*static_cast<int*>(calls);
 }
 
 TEST(BufferObserverTest, OfTheSourceMayDestroyTheDestination) {
   auto* destination = new Buffer;
   int told = 0;
-  destination->SetObserver(
-      [](Buffer&, size_t, size_t, void* argument) {
-        ++*static_cast<int*>(argument);
-      },
-      &told);
+  BufferObserver counter(CountCalls, &told);
+  destination->AddObserver(counter);
   Buffer source = Filled(100'000);
-  source.SetObserver(DeleteBuffer, &destination);
+  BufferObserver observer(DeleteBuffer, &destination);
+  source.AddObserver(observer);
   EXPECT_EQ(destination->MoveFrom(source, 50'000), 50'000u);
   EXPECT_EQ(destination, nullptr);
   EXPECT_EQ(told, 0);
@@ -231,11 +240,13 @@ TEST(BufferObserverTest, OfTheSourceMayDestroyTheDestination) {
 TEST(BufferObserverTest, OfTheSourceMayTakeTheDestinationsObserverAway) {
   Observed destination;
   Buffer source = Filled(10);
-  source.SetObserver(
-      [](Buffer&, size_t, size_t, void* argument) {
-        static_cast<Buffer*>(argument)->SetObserver(nullptr, nullptr);
+  BufferObserver observer(
+      [](Buffer&, const BufferChange&, void* argument) {
+        auto& other = *static_cast<Observed*>(argument);
+        other.buffer.RemoveObserver(other.observer);
       },
-      &destination.buffer);
+      &destination);
+  source.AddObserver(observer);
   destination.buffer.Append(std::move(source));
   EXPECT_EQ(destination.Take(), Changes());
 }
@@ -243,11 +254,11 @@ TEST(BufferObserverTest, OfTheSourceMayTakeTheDestinationsObserverAway) {
 TEST(BufferObserverTest, OfTheDestinationMayDestroyTheSource) {
   auto* source = new Buffer(Filled(100'000));
   int told = 0;
-  source->SetObserver([](Buffer&, size_t, size_t,
-                         void* argument) { ++*static_cast<int*>(argument); },
-                      &told);
+  BufferObserver counter(CountCalls, &told);
+  source->AddObserver(counter);
   Buffer destination;
-  destination.SetObserver(DeleteBuffer, &source);
+  BufferObserver observer(DeleteBuffer, &source);
+  destination.AddObserver(observer);
   destination.MoveFrom(*source, 50'000);
   EXPECT_EQ(source, nullptr);
   EXPECT_EQ(told, 1);
@@ -260,17 +271,178 @@ TEST(BufferObserverTest, ObserversMayMoveBackAndForth) {
     Buffer first;
     Buffer second;
   } pair;
-  constexpr auto kHandOn = [](Buffer& buffer, size_t added, size_t,
+  constexpr auto kHandOn = [](Buffer& buffer, const BufferChange& change,
                               void* argument) {
-    if (added == 0) return;
+    if (change.added == 0) return;
     buffer.Drain(1);
     static_cast<Buffer*>(argument)->Append(std::move(buffer));
   };
-  pair.first.SetObserver(kHandOn, &pair.second);
-  pair.second.SetObserver(kHandOn, &pair.first);
+  BufferObserver of_first(kHandOn, &pair.second);
+  BufferObserver of_second(kHandOn, &pair.first);
+  pair.first.AddObserver(of_first);
+  pair.second.AddObserver(of_second);
   pair.first.Append(std::string(500, 'x'));
   EXPECT_TRUE(pair.first.empty());
   EXPECT_TRUE(pair.second.empty());
+}
+
+// Several observers of one buffer, each remembering what it was told, and
+// running a function of the test's.
+class Witness {
+ public:
+  using Then = void (*)(Witness& self, Buffer& buffer, const BufferChange&);
+
+  explicit Witness(Then then = nullptr) : then_(then) {}
+
+  std::vector<BufferChange> told;
+  Witness* other = nullptr;
+  BufferObserver observer{
+      [](Buffer& buffer, const BufferChange& change, void* argument) {
+        auto& self = *static_cast<Witness*>(argument);
+        EXPECT_EQ(change.original_size + change.added - change.drained,
+                  buffer.size());
+        self.told.push_back(change);
+        if (self.then_ != nullptr) self.then_(self, buffer, change);
+      },
+      this};
+
+ private:
+  const Then then_;
+};
+
+TEST(BufferObserverTest, AnyNumberIsToldTheNewestFirst) {
+  Buffer buffer;
+  static std::string order;
+  order.clear();
+  Witness first([](Witness&, Buffer&, const BufferChange&) { order += "1"; });
+  Witness second([](Witness&, Buffer&, const BufferChange&) { order += "2"; });
+  Witness third([](Witness&, Buffer&, const BufferChange&) { order += "3"; });
+  buffer.AddObserver(first.observer);
+  buffer.AddObserver(second.observer);
+  buffer.AddObserver(third.observer);
+  EXPECT_EQ(second.observer.buffer(), &buffer);
+  buffer.Append("text");
+  EXPECT_EQ(order, "321");
+  buffer.RemoveObserver(second.observer);
+  buffer.Drain(1);
+  EXPECT_EQ(order, "32131");
+  EXPECT_EQ(first.told, (std::vector<BufferChange>{{0, 4, 0}, {4, 0, 1}}));
+}
+
+TEST(BufferObserverTest, ADisabledOneIsNotTold) {
+  Buffer buffer;
+  Witness witness;
+  buffer.AddObserver(witness.observer);
+  witness.observer.Disable();
+  EXPECT_FALSE(witness.observer.enabled());
+  EXPECT_EQ(witness.observer.buffer(), &buffer);
+  buffer.Append("12");
+  witness.observer.Enable();
+  buffer.Append("3");
+  EXPECT_EQ(witness.told, (std::vector<BufferChange>{{2, 1, 0}}));
+}
+
+TEST(BufferObserverTest, ObservesOneBufferAtATime) {
+  Buffer one;
+  Buffer other;
+  Witness witness;
+  one.AddObserver(witness.observer);
+  other.AddObserver(witness.observer);
+  one.Append("1");
+  other.Append("23");
+  EXPECT_EQ(witness.told, (std::vector<BufferChange>{{0, 2, 0}}));
+  one.RemoveObserver(witness.observer);
+  EXPECT_EQ(witness.observer.buffer(), &other) << "was not among one's";
+}
+
+TEST(BufferObserverTest, AChangeByOneIsToldToTheOthersInItsOrder) {
+  Buffer buffer;
+  // Told after the one that changes the buffer, and before.
+  Witness after;
+  Witness changing([](Witness&, Buffer& buffer, const BufferChange& change) {
+    if (change.added > 1) buffer.Drain(1);
+  });
+  Witness before;
+  buffer.AddObserver(after.observer);
+  buffer.AddObserver(changing.observer);
+  buffer.AddObserver(before.observer);
+  buffer.Append("text");
+  const std::vector<BufferChange> both = {{0, 4, 0}, {4, 0, 1}};
+  EXPECT_EQ(before.told, both);
+  EXPECT_EQ(changing.told, both);
+  EXPECT_EQ(after.told, (std::vector<BufferChange>{{0, 4, 1}}));
+}
+
+TEST(BufferObserverTest, ChangesWithinChangesAreToldOnce) {
+  Buffer buffer;
+  // Each takes one byte as long as there are more than its own number.
+  Witness last;
+  Witness middle([](Witness&, Buffer& buffer, const BufferChange&) {
+    if (buffer.size() > 4) buffer.Drain(1);
+  });
+  Witness first([](Witness&, Buffer& buffer, const BufferChange&) {
+    if (buffer.size() > 2) buffer.Drain(1);
+  });
+  buffer.AddObserver(last.observer);
+  buffer.AddObserver(middle.observer);
+  buffer.AddObserver(first.observer);
+  buffer.Append("0123456789");
+  EXPECT_EQ(buffer.ToString(), "89");
+  for (const Witness* witness : {&first, &middle, &last}) {
+    size_t size = 0;
+    for (const BufferChange& change : witness->told) {
+      EXPECT_EQ(change.original_size, size);
+      size += change.added - change.drained;
+    }
+    EXPECT_EQ(size, 2u);
+  }
+}
+
+TEST(BufferObserverTest, MayRemoveItselfAndTheNextOnes) {
+  Buffer buffer;
+  Witness last;
+  Witness next;
+  Witness removing([](Witness& self, Buffer& buffer, const BufferChange&) {
+    buffer.RemoveObserver(self.observer);
+    if (self.other != nullptr) buffer.RemoveObserver(self.other->observer);
+  });
+  removing.other = &next;
+  buffer.AddObserver(last.observer);
+  buffer.AddObserver(next.observer);
+  buffer.AddObserver(removing.observer);
+  buffer.Append("1");
+  buffer.Append("2");
+  EXPECT_EQ(removing.told.size(), 1u);
+  EXPECT_EQ(next.told.size(), 0u);
+  EXPECT_EQ(last.told.size(), 2u);
+}
+
+TEST(BufferObserverTest, ThatIsAddedMeanwhileIsToldOfTheNextChange) {
+  Buffer buffer;
+  Witness added;
+  Witness adding([](Witness& self, Buffer& buffer, const BufferChange&) {
+    if (self.other->observer.buffer() == nullptr) {
+      buffer.AddObserver(self.other->observer);
+    }
+  });
+  adding.other = &added;
+  buffer.AddObserver(adding.observer);
+  buffer.Append("1");
+  EXPECT_EQ(added.told.size(), 0u);
+  buffer.Append("2");
+  EXPECT_EQ(added.told, (std::vector<BufferChange>{{1, 1, 0}}));
+}
+
+TEST(BufferObserverTest, IsForgottenWhenItIsDestroyed) {
+  Buffer buffer;
+  Witness stays;
+  buffer.AddObserver(stays.observer);
+  {
+    Witness goes;
+    buffer.AddObserver(goes.observer);
+  }
+  buffer.Append("1");
+  EXPECT_EQ(stays.told.size(), 1u);
 }
 
 }  // namespace

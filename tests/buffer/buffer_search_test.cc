@@ -183,6 +183,19 @@ TEST(BufferSearchTest, FindsInARangeWhatEndsInIt) {
   }
 }
 
+TEST(BufferSearchTest, APositionInAnEmptyBufferIsRightWhenBytesArrive) {
+  Buffer buffer;
+  const auto position = buffer.PositionAt(0);
+  ASSERT_TRUE(position.has_value());
+  buffer.Append("text");
+  std::string copy(4, ' ');
+  EXPECT_EQ(buffer.CopyOut(copy, *position), 4u);
+  EXPECT_EQ(copy, "text");
+  iovec extent;
+  EXPECT_EQ(buffer.Peek({&extent, 1}, *position), 1u);
+  EXPECT_EQ(buffer.FindChar('x', *position), 2u);
+}
+
 TEST(BufferSearchTest, ReadsLines) {
   Buffer buffer = InExtents("GET /\r\nHost: x\n\nrest", 3);
   EXPECT_EQ(buffer.ReadLine(EndOfLine::kCrlf), "GET /");

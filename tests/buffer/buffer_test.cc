@@ -28,7 +28,7 @@ TEST(BufferTest, AnEmptyOneOwnsNoMemory) {
   const auto stats = BufferMemoryStats::OfThisThread();
   const int64_t before = stats->segments_in_use.Get();
   Buffer buffer;
-  EXPECT_LE(sizeof(buffer), 48u);
+  EXPECT_LE(sizeof(buffer), 64u);
   EXPECT_TRUE(buffer.empty());
   EXPECT_EQ(buffer.size(), 0u);
   EXPECT_EQ(buffer.begin(), buffer.end());
@@ -325,6 +325,101 @@ TEST(BufferTest, EveryOtherChangeEndsAReservation) {
     }
     EXPECT_EQ(stats->segments_in_use.Get(), before) << "change " << i;
   }
+}
+
+TEST(BufferTest, AppendsWhatExtentsDescribe) {
+  Buffer buffer;
+  std::string text = "0123456789";
+  const iovec extents[] = {{text.data(), 3}, {nullptr, 0}, {&text[3], 7}};
+  EXPECT_TRUE(buffer.AppendExtents(extents));
+  EXPECT_TRUE(buffer.AppendExtents({}));
+  EXPECT_EQ(buffer.ToString(), text);
+  // Those of the buffer itself, too.
+  std::array<iovec, 1> own;
+  ASSERT_EQ(buffer.Peek(own), 1u);
+  EXPECT_TRUE(buffer.AppendExtents(own));
+  EXPECT_EQ(buffer.ToString(), text + text);
+}
+
+TEST(BufferTest, NothingIsAllocatedForBytesThatItWasExpandedFor) {
+  const auto stats = BufferMemoryStats::OfThisThread();
+  for (size_t size : {0, 1, 1'000, 65'472, 65'473, 300'000}) {
+    for (std::string_view start : {"", "some text"}) {
+      Buffer buffer;
+      buffer.Append(start);
+      ASSERT_TRUE(buffer.Expand(size));
+      EXPECT_EQ(buffer.ToString(), start);
+      EXPECT_EQ(std::distance(buffer.begin(), buffer.end()),
+                start.empty() ? 0 : 1);
+      const int64_t segments = stats->segments_in_use.Get();
+      const std::string text(size, 'x');
+      for (size_t at = 0; at < size; at += 701) {
+        EXPECT_TRUE(buffer.Append(std::string_view(text).substr(at, 701)));
+      }
+      EXPECT_EQ(stats->segments_in_use.Get(), segments);
+      EXPECT_EQ(buffer.ToString(), std::string(start) + text);
+      // And what it was not expanded for is appended as well.
+      EXPECT_TRUE(buffer.Append(std::string(100'000, 'y')));
+      EXPECT_EQ(buffer.size(), start.size() + size + 100'000);
+    }
+  }
+  Buffer buffer;
+  EXPECT_FALSE(buffer.Expand(Buffer::kMaxReservedBytes + 1));
+}
+
+TEST(BufferTest, RoomThatIsNotUsedIsGivenUp) {
+  const auto stats = BufferMemoryStats::OfThisThread();
+  const int64_t before = stats->segments_in_use.Get();
+  Buffer buffer;
+  buffer.Expand(200'000);
+  buffer.Append("x");
+  EXPECT_GT(stats->segments_in_use.Get(), before + 1);
+  buffer.Prepend("y");
+  EXPECT_EQ(buffer.ToString(), "yx");
+  EXPECT_LE(stats->segments_in_use.Get(), before + 2);
+  buffer.Expand(200'000);
+  buffer.Clear();
+  EXPECT_EQ(stats->segments_in_use.Get(), before);
+}
+
+TEST(BufferTest, ACallThatChangesNothingEndsAReservationToo) {
+  static BufferObserver observer([](Buffer&, const BufferChange&, void*) {},
+                                 nullptr);
+  const std::vector<void (*)(Buffer&)> calls = {
+      [](Buffer& buffer) { buffer.MoveFrom(buffer, 1); },
+      [](Buffer& buffer) { buffer.PrependFrom(buffer, 1); },
+      [](Buffer& buffer) { Buffer().Append(std::move(buffer)); },
+      [](Buffer& buffer) { Buffer().Prepend(std::move(buffer)); },
+      [](Buffer& buffer) { buffer.Drain(0); },
+      [](Buffer& buffer) { buffer.Remove({}); },
+      [](Buffer& buffer) { buffer.ReadLine(EndOfLine::kLf); },
+      [](Buffer& buffer) { buffer.Unfreeze(BufferEnd::kFront); },
+      [](Buffer& buffer) { buffer.SetSizeLimit(SIZE_MAX); },
+      [](Buffer& buffer) { buffer.SetMaxRead(SIZE_MAX); },
+      [](Buffer& buffer) { buffer.AddObserver(observer); },
+      [](Buffer& buffer) { buffer.RemoveObserver(observer); },
+  };
+  for (size_t i = 0; i < calls.size(); ++i) {
+    Buffer buffer;
+    iovec extent;
+    ASSERT_EQ(buffer.Reserve(10, {&extent, 1}), 1u);
+    calls[i](buffer);
+    EXPECT_EQ(buffer.Commit(1).code(), absl::StatusCode::kFailedPrecondition)
+        << "call " << i;
+  }
+}
+
+TEST(BufferTest, ExpandedRoomRemainsWhenAPartIsDrained) {
+  const auto stats = BufferMemoryStats::OfThisThread();
+  Buffer buffer;
+  buffer.AppendReference("first", 5, nullptr, nullptr);
+  buffer.AppendReference("second", 6, nullptr, nullptr);
+  EXPECT_TRUE(buffer.Expand(1000));
+  EXPECT_EQ(buffer.Drain(5), 5u) << "a whole segment, but not the last";
+  const int64_t segments = stats->segments_in_use.Get();
+  buffer.Append(std::string(1000, 'x'));
+  EXPECT_EQ(stats->segments_in_use.Get(), segments);
+  EXPECT_EQ(buffer.ToString(), "second" + std::string(1000, 'x'));
 }
 
 TEST(BufferTest, AReservationIsNotSeenByReaders) {

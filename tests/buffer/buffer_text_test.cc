@@ -21,6 +21,24 @@ TEST(BufferTextTest, AppendsAsStrFormatDoes) {
             "> HTTP/1.1 200 OK\r\n" + std::string(100'000, 'x'));
 }
 
+TEST(BufferTextTest, FormattedTextIsOneChangeAndIsRefusedWhole) {
+  Buffer buffer;
+  size_t calls = 0;
+  BufferObserver observer([](Buffer&, const BufferChange&,
+                             void* calls) { ++*static_cast<size_t*>(calls); },
+                          &calls);
+  buffer.AddObserver(observer);
+  const std::string part(3'000, 'x');
+  EXPECT_TRUE(buffer.AppendFormat("%s-%s-%s", part, part, part));
+  EXPECT_EQ(calls, 1u);
+  EXPECT_EQ(buffer.ToString(), part + "-" + part + "-" + part);
+  buffer.SetSizeLimit(buffer.size() + 3'000);
+  EXPECT_FALSE(buffer.AppendFormat("%s-%s", part, part));
+  EXPECT_EQ(buffer.AppendPrintf("%s-", part.c_str()), -1);
+  EXPECT_EQ(calls, 1u);
+  EXPECT_EQ(buffer.AppendPrintf("%s", part.c_str()), 3'000);
+}
+
 TEST(BufferTextTest, AppendsAsPrintfDoes) {
   Buffer buffer;
   EXPECT_EQ(buffer.AppendPrintf("%s-%03d", "a", 7), 5);
@@ -54,11 +72,12 @@ TEST(BufferTextTest, ChangesNothingWhenTheTextCannotBePrinted) {
 TEST(BufferTextTest, TellsItsObserverOnceForAPrintedText) {
   Buffer buffer;
   std::vector<size_t> added;
-  buffer.SetObserver(
-      [](Buffer&, size_t added, size_t, void* sizes) {
-        static_cast<std::vector<size_t>*>(sizes)->push_back(added);
+  BufferObserver observer(
+      [](Buffer&, const BufferChange& change, void* sizes) {
+        static_cast<std::vector<size_t>*>(sizes)->push_back(change.added);
       },
       &added);
+  buffer.AddObserver(observer);
   buffer.AppendPrintf("%s", std::string(1000, 'x').c_str());
   EXPECT_THAT(added, ElementsAre(1000));
 }

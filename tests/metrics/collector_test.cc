@@ -107,6 +107,7 @@ TEST(CollectorTest, ShowsTheMemoryOfBuffers) {
   memory->bytes_pooled.Set(2);
   memory->segments_in_use.Set(3);
   memory->copied_bytes.Add(4);
+  memory->file_bytes.Set(5);
   Collector collector;
   collector.AddBufferMemory(0, memory);
   const auto values = Values(collector);
@@ -114,6 +115,7 @@ TEST(CollectorTest, ShowsTheMemoryOfBuffers) {
   EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=pooled}"), 2);
   EXPECT_EQ(values.at("percore_buffer_segments{shard=0}"), 3);
   EXPECT_EQ(values.at("percore_buffer_copied_bytes_total{shard=0}"), 4);
+  EXPECT_EQ(values.at("percore_buffer_file_bytes{shard=0}"), 5);
 }
 
 TEST(CollectorTest, ShowsEveryNumberOfAListener) {
@@ -201,6 +203,7 @@ TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
       {"percore_connection_received_bytes_total", kCounter, "listener,shard"},
       {"percore_connection_sent_bytes_total", kCounter, "listener,shard"},
       {"percore_buffer_bytes", kGauge, "shard,state"},
+      {"percore_buffer_file_bytes", kGauge, "shard"},
       {"percore_buffer_segments", kGauge, "shard"},
       {"percore_buffer_copied_bytes_total", kCounter, "shard"},
       {"percore_scrape_series", kGauge, ""},

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -242,6 +244,60 @@ TEST_F(BufferEventTest, SendsEverythingThroughShortWrites) {
   PeerSends(text);
   while (connection_->input().size() < text.size()) RunOnce();
   EXPECT_EQ(connection_->input().ToString(), text);
+}
+
+TEST_F(BufferEventTest, SendsFilesBetweenOtherBytes) {
+  const std::string text = MoreThanTheSocketHolds();
+  const int fd = memfd_create("file", MFD_CLOEXEC);
+  ASSERT_EQ(write(fd, text.data(), text.size()),
+            static_cast<ssize_t>(text.size()));
+  auto file = FileSegment::Create(kernel_, fd, {});
+  ASSERT_TRUE(file.ok());
+  connection_->output().Append("header");
+  connection_->output().AppendFile(*std::move(file));
+  connection_->output().Append("trailer");
+  connection_->FinishOutput();
+  std::string received;
+  for (int i = 0; i < 1000 && !connection_->output_finished(); ++i) {
+    RunOnce();
+    for (std::string part = PeerReceives(); !part.empty();
+         part = PeerReceives()) {
+      received += part;
+    }
+  }
+  EXPECT_EQ(received.size(), text.size() + 13);
+  EXPECT_TRUE(received == "header" + text + "trailer");
+  EXPECT_GT(kernel_.Count(Call::kSendFile), 0);
+  EXPECT_EQ(kernel_.Count(Call::kMapFile), 0);
+}
+
+TEST_F(BufferEventTest, ReadsNoMoreThanTheInputMayHold) {
+  connection_->input().SetSizeLimit(4);
+  PeerSends("0123456789");
+  RunOnce(3);
+  EXPECT_EQ(connection_->input().ToString(), "0123");
+  EXPECT_EQ(events_, std::vector<ConnectionEvent>());
+  connection_->input().Drain(3);
+  RunOnce(3);
+  EXPECT_EQ(connection_->input().ToString(), "3456");
+}
+
+TEST_F(BufferEventTest, LeavesFrozenBuffersAlone) {
+  connection_->input().Freeze(BufferEnd::kBack);
+  connection_->output().Append("output");
+  connection_->output().Freeze(BufferEnd::kFront);
+  ASSERT_TRUE(connection_->Enable(EventFlags::kRead | EventFlags::kWrite).ok());
+  PeerSends("input");
+  RunOnce(3);
+  EXPECT_EQ(PeerReceives(), "");
+  EXPECT_EQ(reads_, 0);
+  EXPECT_EQ(events_, std::vector<ConnectionEvent>());
+  connection_->input().Unfreeze(BufferEnd::kBack);
+  connection_->output().Unfreeze(BufferEnd::kFront);
+  ASSERT_TRUE(connection_->Enable(EventFlags::kRead | EventFlags::kWrite).ok());
+  RunOnce(3);
+  EXPECT_EQ(PeerReceives(), "output");
+  EXPECT_EQ(connection_->input().ToString(), "input");
 }
 
 TEST_F(BufferEventTest, ReportsTheEndOfTheFile) {

@@ -27,6 +27,11 @@
 //   // Bytes moved by one system call, or -1.
 //   ssize_t WriteTo(int fd);
 //   ssize_t ReadFrom(int fd, size_t max_bytes);
+//   // A whole file, whose descriptor it takes, and that is appended without
+//   // being read.
+//   using File = ...;
+//   static File OpenFile(int fd);
+//   void AppendFile(const File& file);
 // };
 // ```
 #ifndef PERCORE_BENCH_BUFFER_BUFFER_CASES_H_
@@ -55,6 +60,9 @@ inline constexpr int kShortRepeats = 20;
 // `size` bytes of text without an end of line; always the same.
 std::string TestText(size_t size);
 
+// A file in memory that has `text`.
+int FileWith(const std::string& text);
+
 // Both ends of a connection within this process, non-blocking.
 class SocketPair {
  public:
@@ -65,6 +73,8 @@ class SocketPair {
 
   int read_fd() const { return fds_[0]; }
   int write_fd() const { return fds_[1]; }
+  // Reads as many bytes as `text` has; false if there are fewer.
+  bool Receive(std::string& text) const;
 
  private:
   int fds_[2] = {-1, -1};
@@ -234,6 +244,26 @@ void RunWriteReadCase(benchmark::State& state, size_t size) {
   });
 }
 
+// A header of 100 bytes and a file of `size` bytes, to a socket.
+template <typename Bytes>
+void RunSendFileCase(benchmark::State& state, size_t size) {
+  SocketPair sockets;
+  const std::string header = TestText(100);
+  const typename Bytes::File file = Bytes::OpenFile(FileWith(TestText(size)));
+  std::string received(size + header.size(), '\0');
+  Bytes bytes;
+  Measure(state, kShortRepeats, [&] {
+    for (int i = 0; i < kShortRepeats; ++i) {
+      bytes.Append(header);
+      bytes.AppendFile(file);
+      while (bytes.size() > 0) {
+        if (!Check(bytes.WriteTo(sockets.write_fd()) > 0, "write")) return;
+      }
+      if (!Check(sockets.Receive(received), "read")) return;
+    }
+  });
+}
+
 // Adds `run` as "`name`/`size`".
 inline void AddSizedCase(const std::string& name, size_t size,
                          void (*run)(benchmark::State&, size_t)) {
@@ -256,6 +286,9 @@ void AddBufferCases() {
   AddSizedCase("pullup", 16 * kKibibyte, &RunPullupCase<Bytes>);
   AddCase("find_crlf", &RunFindCrlfCase<Bytes>);
   AddSizedCase("write_read", 16 * kKibibyte, &RunWriteReadCase<Bytes>);
+  for (size_t size : {4 * kKibibyte, 64 * kKibibyte}) {
+    AddSizedCase("send_file", size, &RunSendFileCase<Bytes>);
+  }
 }
 
 }  // namespace percore::bench

@@ -95,6 +95,16 @@ class Bytes {
     return evbuffer_read(buffer_, fd, static_cast<int>(max_bytes));
   }
 
+  // Never freed: the process ends soon.
+  using File = evbuffer_file_segment*;
+  static File OpenFile(int fd) {
+    return evbuffer_file_segment_new(fd, 0, -1, EVBUF_FS_CLOSE_ON_FREE);
+  }
+  void AppendFile(File file) {
+    Check(evbuffer_add_file_segment(buffer_, file, 0, -1) == 0,
+          "evbuffer_add_file_segment");
+  }
+
  private:
   static void Release(const void* /*data*/, size_t /*size*/, void* /*unused*/) {
   }

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "percore/bench/buffer/buffer_cases.h"
 #include "percore/bench/micro/micro.h"
 #include "percore/buffer/buffer.h"
+#include "percore/buffer/file_segment.h"
 #include "percore/runtime/kernel.h"
 
 namespace percore::bench {
@@ -52,10 +54,10 @@ class Bytes {
 
   int CountLines() {
     int lines = 0;
-    size_t position = 0;
+    Buffer::Position position = *buffer_.PositionAt(0);
     while (const std::optional<LineEnd> end =
                buffer_.FindLineEnd(EndOfLine::kCrlf, position)) {
-      position = end->offset + end->size;
+      buffer_.Advance(position, end->offset + end->size - position.offset());
       ++lines;
     }
     return lines;
@@ -66,6 +68,12 @@ class Bytes {
   ssize_t ReadFrom(int fd, size_t max_bytes) {
     return buffer_.ReadFrom(Kernel::Real(), fd, max_bytes);
   }
+
+  using File = std::shared_ptr<const FileSegment>;
+  static File OpenFile(int fd) {
+    return *FileSegment::Create(Kernel::Real(), fd, {});
+  }
+  void AppendFile(const File& file) { buffer_.AppendFile(file); }
 
  private:
   static void Release(void* /*unused*/) {}

@@ -63,9 +63,21 @@ class ActiveQueue {
   // interrupted goes on. Ends when `stop(priority)` is true after a call.
   // Returns the number of calls.
   template <typename Run, typename Stop>
-  size_t RunAll(Run run, Stop stop) {
+  [[gnu::always_inline]] size_t RunAll(Run run, Stop stop) {
     size_t calls = 0;
     bool stopped = false;
+    // With a single priority there is nobody to be interrupted by.
+    if (priority_count_ == 1) {
+      Turn& turn = turns_.front();
+      turn.end = turn.events.last();
+      while (turn.end != nullptr && !stopped) {
+        run(turn.events.first());
+        ++calls;
+        stopped = stop(0);
+      }
+      turn.end = nullptr;
+      return calls;
+    }
     for (int priority = 0; priority < priority_count() && !stopped;
          ++priority) {
       Turn& turn = turns_[static_cast<size_t>(priority)];

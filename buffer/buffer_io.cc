@@ -13,11 +13,19 @@ namespace {
 // many segments, small enough that the array is cheap to have on the stack.
 constexpr size_t kMaxWrittenExtents = 64;
 
-// One read asks for at most 2^18 bytes, 256 KiB: four fresh segments. And for
-// at least 4 KiB, which cost no more to ask for than fewer.
+// One read asks for at most four segments of 64 KiB, and at least one of 4 KiB,
+// which costs no more to ask for than fewer.
 constexpr uint8_t kMaxReadExponent = 18;
 constexpr uint8_t kMinReadExponent = 12;
+constexpr uint8_t kLargestSegmentExponent = 16;
 constexpr size_t kMaxFreshSegments = 4;
+
+// Whole segments, which have 2^exponent bytes with their headers.
+constexpr size_t ReadSize(uint8_t exponent) {
+  const uint8_t of_segment = std::min(exponent, kLargestSegmentExponent);
+  return ((size_t{1} << of_segment) - Segment::kHeaderBytes)
+         << (exponent - of_segment);
+}
 
 // Up to this many bytes move from the fresh segment that was read into to one
 // that they fill better. Measured: copying 4 KiB that the kernel has just
@@ -60,18 +68,16 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
     extents[extent_count++] = {.iov_base = tail_->tail(), .iov_len = room};
   }
   size_t asked = room;
-  const size_t wanted = std::min(max_bytes, size_t{1} << read_exponent_);
-  while (asked < wanted && fresh_count != kMaxFreshSegments) {
-    // Fills its size class: a header and so many bytes are a power of two.
-    Segment* const segment = Segment::New(
-        std::min(wanted - asked, Segment::kMaxPooledCapacity) -
-        (wanted - asked > 2 * Segment::kHeaderBytes ? Segment::kHeaderBytes
-                                                    : 0));
+  const size_t wanted = std::min(max_bytes, ReadSize(read_exponent_));
+  // The last few bytes are not worth a segment.
+  while (asked < wanted && (asked == 0 || wanted - asked >= wanted / 4) &&
+         fresh_count != kMaxFreshSegments) {
+    Segment* const segment =
+        Segment::New(std::min(wanted - asked, Segment::kMaxPooledCapacity));
     const size_t size = std::min(max_bytes - asked, segment->tailroom());
     fresh[fresh_count++] = segment;
     extents[extent_count++] = {.iov_base = segment->tail(), .iov_len = size};
     asked += size;
-    if (wanted - std::min(wanted, asked) < wanted / 4) break;
   }
 
   const ssize_t result = RetryInterrupted([&] {
@@ -110,11 +116,11 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
 
 void Buffer::AdaptReads(size_t asked, size_t read) {
   // Up quickly: each read that is too small costs a system call. Down slowly:
-  // one that is too large costs segments that are given back at once.
-  const size_t guess = size_t{1} << read_exponent_;
+  // one that is too large costs memory.
+  const size_t guess = ReadSize(read_exponent_);
   if (read == asked && asked >= guess / 2) {
     read_exponent_ = std::min<uint8_t>(read_exponent_ + 2, kMaxReadExponent);
-  } else if (read < guess / 4 && read_exponent_ > kMinReadExponent) {
+  } else if (read <= guess / 2 && read_exponent_ > kMinReadExponent) {
     --read_exponent_;
   }
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "percore/metrics/family.h"
@@ -152,20 +153,28 @@ const CounterRows<BufferMemoryStats>& BufferCounters() {
   return rows;
 }
 
+// Of several statistics of one shard.
+enum class Counted { kAll, kNewest };
+
 // Appends a family for each row, with the samples of every shard.
-template <typename Rows, typename Sources, typename StatsOf>
-void AppendRows(const Rows& rows, MetricType type, const Sources& sources,
-                StatsOf stats_of, Families& families) {
+template <typename Rows, typename Sources>
+void AppendRows(const Rows& rows, MetricType type, Counted counted,
+                const Sources& sources, Families& families) {
   for (const auto& row : rows) {
     Family family(row.name, row.help, type);
-    for (const auto& [shard, source] : sources) {
+    for (const auto& [shard, added] : sources) {
+      const auto first =
+          counted == Counted::kAll ? added.begin() : std::prev(added.end());
       for (const auto& sample : row.samples) {
         Family::Labels labels = {{"shard", absl::StrCat(shard)}};
         if (row.label_name != nullptr) {
           labels.push_back({row.label_name, sample.label_value});
         }
-        const auto value = ((*stats_of(source)).*sample.member).Get();
-        family.Add(static_cast<double>(value) * row.unit, std::move(labels));
+        double value = 0;
+        for (auto stats = first; stats != added.end(); ++stats) {
+          value += static_cast<double>(((**stats).*sample.member).Get());
+        }
+        family.Add(value * row.unit, std::move(labels));
       }
     }
     std::move(family).AppendTo(families);
@@ -276,6 +285,14 @@ void AppendListeners(
   }
 }
 
+// The newest of `sources` is `stats`, which are there once.
+template <typename Stats>
+void AddNewest(std::vector<std::shared_ptr<const Stats>>& sources,
+               std::shared_ptr<const Stats> stats) {
+  std::erase(sources, stats);
+  sources.push_back(std::move(stats));
+}
+
 std::string LegalLabel(std::string name) {
   for (char& byte : name) {
     if (byte < ' ' || byte > '~') byte = '?';
@@ -288,17 +305,21 @@ std::string LegalLabel(std::string name) {
 void Collector::AddShard(int shard, std::shared_ptr<const LoopStats> loop,
                          std::shared_ptr<const MailboxStats> mailboxes) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  shards_[shard] = {std::move(loop), std::move(mailboxes)};
+  if (loop != nullptr) AddNewest(loops_[shard], std::move(loop));
+  if (mailboxes != nullptr) {
+    AddNewest(mailboxes_[shard], std::move(mailboxes));
+  }
 }
 
 void Collector::AddBufferMemory(
     int shard, std::shared_ptr<const BufferMemoryStats> memory) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  memory_[shard] = std::move(memory);
+  if (memory != nullptr) AddNewest(memory_[shard], std::move(memory));
 }
 
 void Collector::AddListener(const std::string& name, int shard,
                             std::shared_ptr<const ListenerStats> listener) {
+  if (listener == nullptr) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   auto label = listener_labels_.find(name);
   if (label == listener_labels_.end()) {
@@ -307,8 +328,8 @@ void Collector::AddListener(const std::string& name, int shard,
     }
   }
   const bool named = label != listener_labels_.end();
-  auto& sources = listeners_[{named ? label->second : kOtherListeners, shard}];
-  sources.push_back(std::move(listener));
+  AddNewest(listeners_[{named ? label->second : kOtherListeners, shard}],
+            std::move(listener));
 }
 
 std::vector<prometheus::MetricFamily> Collector::Collect() const {
@@ -316,19 +337,17 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
   Families families;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto loop = [](const ShardStats& stats) { return stats.loop.get(); };
-    const auto mailboxes = [](const ShardStats& stats) {
-      return stats.mailboxes.get();
-    };
-    const auto memory = [](const auto& stats) { return stats.get(); };
-    AppendRows(LoopCounters(), MetricType::Counter, shards_, loop, families);
-    AppendRows(LoopGauges(), MetricType::Gauge, shards_, loop, families);
-    AppendRows(MailboxCounters(), MetricType::Counter, shards_, mailboxes,
+    AppendRows(LoopCounters(), MetricType::Counter, Counted::kAll, loops_,
                families);
-    AppendRows(MailboxGauges(), MetricType::Gauge, shards_, mailboxes,
+    AppendRows(LoopGauges(), MetricType::Gauge, Counted::kNewest, loops_,
                families);
-    AppendRows(BufferGauges(), MetricType::Gauge, memory_, memory, families);
-    AppendRows(BufferCounters(), MetricType::Counter, memory_, memory,
+    AppendRows(MailboxCounters(), MetricType::Counter, Counted::kAll,
+               mailboxes_, families);
+    AppendRows(MailboxGauges(), MetricType::Gauge, Counted::kNewest, mailboxes_,
+               families);
+    AppendRows(BufferGauges(), MetricType::Gauge, Counted::kAll, memory_,
+               families);
+    AppendRows(BufferCounters(), MetricType::Counter, Counted::kAll, memory_,
                families);
 
     std::map<ListenerKey, ListenerSnapshot> listeners;

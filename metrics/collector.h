@@ -41,31 +41,33 @@ class Collector : public prometheus::Collectable {
   // "_other", so that no configuration makes the page grow without bound.
   static constexpr size_t kMaxListeners = 64;
 
-  // Each replaces what was added for that shard before.
+  // What was added for that shard before (by a runtime that has ended, say)
+  // stays in its counters; gauges are those of the newest, but for the memory
+  // of buffers, which may be freed by another thread than counted it. The same
+  // statistics count once, however often they are added; null adds nothing.
   void AddShard(int shard, std::shared_ptr<const LoopStats> loop,
                 std::shared_ptr<const MailboxStats> mailboxes);
   void AddBufferMemory(int shard,
                        std::shared_ptr<const BufferMemoryStats> memory);
   // Adds to what the listener of that name counts on that shard. `name` is the
-  // label. Bytes in it that are not printable ASCII are shown as
-  // '?'.
+  // label. Bytes in it that are not printable ASCII are shown as '?'; listeners
+  // whose names are the same then add up, too.
   void AddListener(const std::string& name, int shard,
                    std::shared_ptr<const ListenerStats> listener);
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  struct ShardStats {
-    std::shared_ptr<const LoopStats> loop;
-    std::shared_ptr<const MailboxStats> mailboxes;
-  };
-  using ListenerKey = std::pair<std::string, int>;  // name and shard
+  // All that were added under a key, oldest first.
+  template <typename Key, typename Stats>
+  using Sources = std::map<Key, std::vector<std::shared_ptr<const Stats>>>;
+  using ListenerKey = std::pair<std::string, int>;  // label and shard
 
   mutable std::mutex mutex_;  // guards all that follows
-  std::map<int, ShardStats> shards_;
-  std::map<int, std::shared_ptr<const BufferMemoryStats>> memory_;
-  std::map<ListenerKey, std::vector<std::shared_ptr<const ListenerStats>>>
-      listeners_;
+  Sources<int, LoopStats> loops_;
+  Sources<int, MailboxStats> mailboxes_;
+  Sources<int, BufferMemoryStats> memory_;
+  Sources<ListenerKey, ListenerStats> listeners_;
   std::map<std::string, std::string> listener_labels_;  // by name
 };
 

@@ -212,15 +212,74 @@ TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
   EXPECT_EQ(families, expected);
 }
 
-TEST(CollectorTest, AShardAddedAgainReplacesTheFirst) {
+TEST(CollectorTest, CountersOfAShardAddedAgainDoNotGoBack) {
   const auto first = std::make_shared<LoopStats>();
   const auto second = std::make_shared<LoopStats>();
+  const auto first_mailboxes = std::make_shared<MailboxStats>();
+  const auto first_memory = std::make_shared<BufferMemoryStats>();
+  const auto second_memory = std::make_shared<BufferMemoryStats>();
   first->iterations.Add(1);
+  first->timers_pending.Set(10);
   second->iterations.Add(2);
+  second->timers_pending.Set(20);
+  first_mailboxes->sent.Add(3);
+  first_mailboxes->queue_depth.Set(30);
+  first_memory->copied_bytes.Add(4);
+  first_memory->bytes_in_use.Set(-40);
+  second_memory->bytes_in_use.Set(100);
   Collector collector;
-  collector.AddShard(0, first, std::make_shared<MailboxStats>());
+  collector.AddShard(0, first, first_mailboxes);
+  collector.AddBufferMemory(0, first_memory);
   collector.AddShard(0, second, std::make_shared<MailboxStats>());
-  EXPECT_EQ(Values(collector).at("percore_loop_iterations_total{shard=0}"), 2);
+  collector.AddBufferMemory(0, second_memory);
+  const auto values = Values(collector);
+  EXPECT_EQ(values.at("percore_loop_iterations_total{shard=0}"), 3);
+  EXPECT_EQ(values.at("percore_loop_timers_pending{shard=0}"), 20);
+  EXPECT_EQ(values.at("percore_xshard_messages_sent_total{shard=0}"), 3);
+  EXPECT_EQ(values.at("percore_xshard_queue_depth{shard=0}"), 0);
+  EXPECT_EQ(values.at("percore_buffer_copied_bytes_total{shard=0}"), 4);
+  // Freed by one thread, counted by another: only the sum is right.
+  EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=in_use}"), 60);
+}
+
+TEST(CollectorTest, TheSameStatisticsCountOnce) {
+  const auto loop = std::make_shared<LoopStats>();
+  const auto listener = std::make_shared<ListenerStats>();
+  loop->iterations.Add(1);
+  listener->accepted.Add(2);
+  Collector collector;
+  for (int i = 0; i < 3; ++i) {
+    collector.AddShard(0, loop, std::make_shared<MailboxStats>());
+    collector.AddListener("web", 0, listener);
+  }
+  const auto values = Values(collector);
+  EXPECT_EQ(values.at("percore_loop_iterations_total{shard=0}"), 1);
+  EXPECT_EQ(values.at("percore_listener_accepted_total{listener=web,shard=0}"),
+            2);
+}
+
+TEST(CollectorTest, NullAddsNothing) {
+  Collector collector;
+  collector.AddShard(0, nullptr, nullptr);
+  collector.AddBufferMemory(0, nullptr);
+  collector.AddListener("web", 0, nullptr);
+  const auto values = Values(collector);
+  EXPECT_FALSE(values.contains("percore_loop_iterations_total{shard=0}"));
+  EXPECT_FALSE(values.contains("percore_buffer_segments{shard=0}"));
+  EXPECT_FALSE(
+      values.contains("percore_listener_accepted_total{listener=web,shard=0}"));
+}
+
+TEST(CollectorTest, ListenersWithTheSameLabelAddUp) {
+  Collector collector;
+  for (const char* name : {"web\x01", "web\x02"}) {
+    const auto stats = std::make_shared<ListenerStats>();
+    stats->accepted.Add(1);
+    collector.AddListener(name, 0, stats);
+  }
+  EXPECT_EQ(Values(collector).at(
+                "percore_listener_accepted_total{listener=web?,shard=0}"),
+            2);
 }
 
 TEST(CollectorTest, AsManyListenersAsTheLimitKeepTheirNames) {

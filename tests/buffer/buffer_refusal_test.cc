@@ -1,5 +1,4 @@
 // Frozen ends and size limits: what is refused changes nothing.
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "gtest/gtest.h"
 #include "percore/buffer/buffer.h"
+#include "percore/tests/support/memory_file.h"
 
 namespace percore {
 namespace {
@@ -23,10 +23,7 @@ struct Change {
 };
 
 std::shared_ptr<const FileSegment> FileOf(std::string_view text) {
-  const int fd = memfd_create("file", MFD_CLOEXEC);
-  EXPECT_EQ(write(fd, text.data(), text.size()),
-            static_cast<ssize_t>(text.size()));
-  auto file = FileSegment::Create(Kernel::Real(), fd, {});
+  auto file = FileSegment::Create(Kernel::Real(), MemoryFile(text), {});
   EXPECT_TRUE(file.ok());
   return *std::move(file);
 }

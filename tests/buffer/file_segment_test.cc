@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "percore/buffer/buffer.h"
 #include "percore/runtime/log.h"
+#include "percore/tests/support/memory_file.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -34,20 +34,13 @@ std::string TextOf(size_t size) {
   return text;
 }
 
-int FileWith(std::string_view text) {
-  const int fd = memfd_create("file", MFD_CLOEXEC);
-  EXPECT_EQ(write(fd, text.data(), text.size()),
-            static_cast<ssize_t>(text.size()));
-  return fd;
-}
-
 bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
 class FileSegmentTest : public testing::Test {
  protected:
   std::shared_ptr<const FileSegment> Create(
       std::string_view text, const FileSegmentOptions& options = {}) {
-    auto file = FileSegment::Create(kernel_, FileWith(text), options);
+    auto file = FileSegment::Create(kernel_, MemoryFile(text), options);
     EXPECT_TRUE(file.ok()) << file.status();
     return *std::move(file);
   }
@@ -69,7 +62,7 @@ TEST_F(FileSegmentTest, IsTheWholeFileOrARangeOfIt) {
 }
 
 TEST_F(FileSegmentTest, ARangeBeyondTheFileIsAnError) {
-  const int fd = FileWith("0123456789");
+  const int fd = MemoryFile("0123456789");
   for (const FileSegmentOptions& options :
        {FileSegmentOptions{.offset = 11},
         FileSegmentOptions{.offset = 5, .size = 6},
@@ -98,7 +91,7 @@ TEST_F(FileSegmentTest, ClosesItsDescriptorInTheEndUnlessItIsToBeKept) {
                                 FileSegmentOptions::Descriptor::kKeep}) {
     const bool kept = descriptor == FileSegmentOptions::Descriptor::kKeep;
     int released = 0;
-    const int fd = FileWith(TextOf(50'000));
+    const int fd = MemoryFile(TextOf(50'000));
     auto file = FileSegment::Create(
         kernel_, fd,
         {.descriptor = descriptor,
@@ -290,7 +283,7 @@ TEST_F(FileSegmentTest, BytesThatCannotBeFetchedAreZerosAndTheStatusSaysWhy) {
 
 TEST_F(FileSegmentTest, AFileThatBecameShorterIsNoticed) {
   SetLogSink([](LogLevel, std::string_view, void*) {}, nullptr);
-  const int fd = FileWith(TextOf(100'000));
+  const int fd = MemoryFile(TextOf(100'000));
   auto file = FileSegment::Create(
       kernel_, fd, {.access = FileSegmentOptions::Access::kRead});
   ASSERT_TRUE(file.ok());
@@ -422,7 +415,7 @@ TEST_F(FileSendTest, WhatSendfileDoesNotTakeIsWritten) {
 
 TEST_F(FileSendTest, AFileThatBecameShorterIsAnErrorOfTheWrite) {
   for (size_t size : {1'000, 100'000}) {
-    const int file_fd = FileWith(TextOf(size));
+    const int file_fd = MemoryFile(TextOf(size));
     auto file = FileSegment::Create(kernel_, file_fd, {});
     ASSERT_TRUE(file.ok());
     Buffer buffer;
@@ -459,7 +452,7 @@ TEST_F(FileSendTest, GoesToAPipeAndToAFile) {
   const std::string text = TextOf(50'000);
   std::array<int, 2> pipe_fds;
   ASSERT_EQ(pipe2(pipe_fds.data(), O_CLOEXEC | O_NONBLOCK), 0);
-  const int copy = memfd_create("copy", MFD_CLOEXEC);
+  const int copy = MemoryFile("");
   for (const int to : {pipe_fds[1], copy}) {
     Buffer buffer;
     buffer.Append("header");

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+
+#include "percore/tests/support/memory_file.h"
 
 namespace percore {
 namespace {
@@ -45,18 +46,10 @@ TEST(KernelTest, WritesToDescriptorsThatAreNoSockets) {
   kernel.Close(ends[1]);
 }
 
-// A file with `text`.
-int FileWith(std::string_view text) {
-  const int fd = memfd_create("file", MFD_CLOEXEC);
-  EXPECT_EQ(write(fd, text.data(), text.size()),
-            static_cast<ssize_t>(text.size()));
-  return fd;
-}
-
 TEST(KernelTest, SendsFilesAndKeepsTheSignalAway) {
   int sockets[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-  const int file = FileWith("0123456789");
+  const int file = MemoryFile("0123456789");
   EXPECT_EQ(Kernel::Real().SendFile(sockets[0], file, 3, 4), 4);
   char bytes[16];
   EXPECT_EQ(read(sockets[1], bytes, sizeof(bytes)), 4);
@@ -81,7 +74,7 @@ TEST(KernelTest, KeepsASignalThatWasPendingBefore) {
   int sockets[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
   close(sockets[1]);
-  const int file = FileWith("0123456789");
+  const int file = MemoryFile("0123456789");
   EXPECT_EQ(Kernel::Real().SendFile(sockets[0], file, 0, 4), -EPIPE);
   sigpending(&pending);
   EXPECT_EQ(sigismember(&pending, SIGPIPE), 1);
@@ -93,7 +86,7 @@ TEST(KernelTest, KeepsASignalThatWasPendingBefore) {
 }
 
 TEST(KernelTest, ReadsAndMapsFiles) {
-  const int file = FileWith("0123456789");
+  const int file = MemoryFile("0123456789");
   char bytes[16];
   EXPECT_EQ(Kernel::Real().Pread(file, bytes, 4, 3), 4);
   EXPECT_EQ(std::string_view(bytes, 4), "3456");

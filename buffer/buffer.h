@@ -525,6 +525,9 @@ class Buffer {
   // What WriteTo() does if the first bytes are absent, and more than are read.
   ssize_t SendFileTo(Kernel& kernel, int fd, size_t max_bytes);
 
+  // Fetches the first segment's bytes, or a part of them. Returns 0 or -errno.
+  int LoadHead();
+
   // What the next ReadFrom() asks for at most, as a power of two.
   static constexpr uint8_t kFirstReadExponent = 14;
 

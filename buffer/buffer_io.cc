@@ -32,6 +32,10 @@ constexpr size_t ReadSize(uint8_t exponent) {
 // written takes 60 ns, the read itself about 1 us.
 constexpr size_t kMaxRefittedBytes = 4096;
 
+// Of a range that is neither sent nor mapped, so many bytes are in memory at a
+// time when it is written.
+constexpr size_t kMaxLoadedBytes = 256 * 1024;
+
 // Calls `system_call` until it is not interrupted.
 template <typename SystemCall>
 ssize_t RetryInterrupted(SystemCall system_call) {
@@ -40,13 +44,6 @@ ssize_t RetryInterrupted(SystemCall system_call) {
     result = system_call();
   } while (result == -EINTR);
   return result;
-}
-
-// Whether its bytes go from the file straight to where they are written.
-bool IsToBeSent(const Segment& segment) {
-  return segment.size() > FileSegment::kMaxReadBytes &&
-         segment.file().transmission() ==
-             FileSegmentOptions::Transmission::kSendFile;
 }
 
 }  // namespace
@@ -135,16 +132,22 @@ ssize_t Buffer::WriteTo(Kernel& kernel, int fd, size_t max_bytes) {
   for (Segment* segment = head_; left != 0 && count != extents.size();
        segment = segment->next()) {
     if (segment->absent()) {
-      if (IsToBeSent(*segment)) {
-        if (count == 0) return SendFileTo(kernel, fd, left);
+      const bool is_large = segment->size() > FileSegment::kMaxReadBytes;
+      if (is_large && count != 0) {
         file_follows = true;
         break;
       }
-      if (const int error = segment->Load(); error < 0) {
+      if (is_large && segment->file().transmission() ==
+                          FileSegmentOptions::Transmission::kSendFile) {
+        return SendFileTo(kernel, fd, left);
+      }
+      if (const int error = count == 0 ? LoadHead() : segment->Load();
+          error < 0) {
         // What is in front of it can be written yet.
         if (count == 0) return error;
         break;
       }
+      if (count == 0) segment = head_;
     }
     const size_t size = std::min(left, segment->size());
     extents[count++] = {.iov_base = const_cast<char*>(segment->data()),
@@ -169,12 +172,23 @@ ssize_t Buffer::SendFileTo(Kernel& kernel, int fd, size_t max_bytes) {
       [&] { return kernel.SendFile(fd, file.fd(), offset, size); });
   if (result == -EINVAL || result == -ENOSYS) {
     // Not from this file, or not to this descriptor: as any other bytes then.
-    if (const int error = head_->Load(); error < 0) return error;
+    if (const int error = LoadHead(); error < 0) return error;
     return WriteTo(kernel, fd, max_bytes);
   }
   if (result == 0) return -EIO;
   if (result > 0) Drain(static_cast<size_t>(result));
   return result;
+}
+
+int Buffer::LoadHead() {
+  if (head_->size() > kMaxLoadedBytes &&
+      head_->file().access() == FileSegmentOptions::Access::kRead) {
+    Segment* const front = head_->SplitFront(kMaxLoadedBytes);
+    front->set_next(head_);
+    head_ = front;
+    InvalidatePositions();
+  }
+  return head_->Load();
 }
 
 }  // namespace percore

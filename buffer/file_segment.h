@@ -97,6 +97,7 @@ class FileSegment {
   // In the file.
   uint64_t offset() const { return options_.offset; }
   size_t size() const { return options_.size; }
+  FileSegmentOptions::Access access() const { return options_.access; }
   FileSegmentOptions::Transmission transmission() const {
     return options_.transmission;
   }

@@ -413,6 +413,29 @@ TEST_F(FileSendTest, WhatSendfileDoesNotTakeIsWritten) {
   EXPECT_EQ(kernel_.Count(Call::kSendFile), before);
 }
 
+TEST_F(FileSendTest, WhatIsReadForAWriteIsReadInParts) {
+  const auto stats = BufferMemoryStats::OfThisThread();
+  const std::string text = TextOf(3'000'000);
+  Buffer buffer;
+  buffer.Append("header");
+  buffer.AppendFile(
+      Create(text, {.access = FileSegmentOptions::Access::kRead,
+                    .transmission = FileSegmentOptions::Transmission::kWrite}));
+  buffer.Append("trailer");
+  const int64_t before = stats->bytes_in_use.Get();
+  std::string received;
+  std::string part(1 << 20, ' ');
+  while (!buffer.empty()) {
+    ASSERT_GT(buffer.WriteTo(kernel_, fd()), 0);
+    EXPECT_LE(stats->bytes_in_use.Get(), before + (1 << 20));
+    ssize_t size;
+    while ((size = read(fds_[1], part.data(), part.size())) > 0) {
+      received.append(part, 0, static_cast<size_t>(size));
+    }
+  }
+  EXPECT_TRUE(received == "header" + text + "trailer");
+}
+
 TEST_F(FileSendTest, AFileThatBecameShorterIsAnErrorOfTheWrite) {
   for (size_t size : {1'000, 100'000}) {
     const int file_fd = MemoryFile(TextOf(size));

@@ -1,5 +1,6 @@
 #include "percore/runtime/kernel.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -169,8 +170,27 @@ int Kernel::Unmap(void* address, size_t size) {
   return OrError(munmap(address, size));
 }
 
+int Kernel::PathStatus(const char* path, struct stat* status) {
+  return OrError(lstat(path, status));
+}
+
+int Kernel::ChangeMode(const char* path, mode_t mode) {
+  return OrError(chmod(path, mode));
+}
+
+int Kernel::Unlink(const char* path) { return OrError(unlink(path)); }
+
+int Kernel::Control(int fd, int command, int argument) {
+  return OrError(fcntl(fd, command, argument));
+}
+
 int Kernel::Socket(int family, int type, int protocol) {
   return OrError(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+}
+
+int Kernel::SocketPair(int family, int type, int protocol, int* ends) {
+  return OrError(
+      socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, ends));
 }
 
 int Kernel::Bind(int fd, const sockaddr* address, socklen_t size) {
@@ -195,6 +215,14 @@ int Kernel::SetSocketOption(int fd, int level, int name, const void* value,
 int Kernel::GetSocketOption(int fd, int level, int name, void* value,
                             socklen_t* size) {
   return OrError(getsockopt(fd, level, name, value, size));
+}
+
+int Kernel::GetSocketName(int fd, sockaddr* address, socklen_t* size) {
+  return OrError(getsockname(fd, address, size));
+}
+
+int Kernel::GetPeerName(int fd, sockaddr* address, socklen_t* size) {
+  return OrError(getpeername(fd, address, size));
 }
 
 int Kernel::Shutdown(int fd, int how) { return OrError(shutdown(fd, how)); }

@@ -88,9 +88,19 @@ class Kernel {
   // size.
   virtual int MapFile(int fd, off_t offset, size_t size, void** address);
   virtual int Unmap(void* address, size_t size);
+  // lstat(2), which does not follow a symbolic link; chmod(2), which does; and
+  // unlink(2).
+  virtual int PathStatus(const char* path, struct stat* status);
+  virtual int ChangeMode(const char* path, mode_t mode);
+  virtual int Unlink(const char* path);
+
+  // fcntl(2), for the commands that take a number or nothing.
+  virtual int Control(int fd, int command, int argument);
 
   // Sockets are made, and accepted, non-blocking and close-on-exec.
   virtual int Socket(int family, int type, int protocol);
+  // Both ends at once, by socketpair(2).
+  virtual int SocketPair(int family, int type, int protocol, int* ends);
   virtual int Bind(int fd, const sockaddr* address, socklen_t size);
   virtual int Listen(int fd, int backlog);
   virtual int Accept(int fd, sockaddr* address, socklen_t* size);
@@ -99,6 +109,8 @@ class Kernel {
                               socklen_t size);
   virtual int GetSocketOption(int fd, int level, int name, void* value,
                               socklen_t* size);
+  virtual int GetSocketName(int fd, sockaddr* address, socklen_t* size);
+  virtual int GetPeerName(int fd, sockaddr* address, socklen_t* size);
   virtual int Shutdown(int fd, int how);
   virtual int Close(int fd);
 };

@@ -1,5 +1,6 @@
 #include "percore/runtime/kernel.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <string>
 
 #include "percore/tests/support/memory_file.h"
 
@@ -114,6 +116,46 @@ TEST(KernelTest, TellsASocketThatMoreFollows) {
   EXPECT_EQ(std::string_view(bytes, 5), "hello");
   close(sockets[0]);
   close(sockets[1]);
+}
+
+TEST(KernelTest, LooksAtChangesAndRemovesPaths) {
+  Kernel& kernel = Kernel::Real();
+  const std::string path = testing::TempDir() + "/kernel_test_path";
+  const std::string link = path + "_link";
+  const int file = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  ASSERT_GE(file, 0);
+  close(file);
+  EXPECT_EQ(kernel.ChangeMode(path.c_str(), 0640), 0);
+  struct stat status = {};
+  EXPECT_EQ(kernel.PathStatus(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0640u);
+  ASSERT_EQ(symlink(path.c_str(), link.c_str()), 0);
+  EXPECT_EQ(kernel.PathStatus(link.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISLNK(status.st_mode));
+  EXPECT_EQ(kernel.Unlink(link.c_str()), 0);
+  EXPECT_EQ(kernel.Unlink(path.c_str()), 0);
+  EXPECT_EQ(kernel.Unlink(path.c_str()), -ENOENT);
+  EXPECT_EQ(kernel.PathStatus(path.c_str(), &status), -ENOENT);
+  EXPECT_EQ(kernel.ChangeMode(path.c_str(), 0600), -ENOENT);
+}
+
+TEST(KernelTest, MakesPairsThatBlockNobodyAndEndWithTheProgram) {
+  Kernel& kernel = Kernel::Real();
+  int ends[2];
+  ASSERT_EQ(kernel.SocketPair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  for (const int end : ends) {
+    EXPECT_NE(kernel.Control(end, F_GETFL, 0) & O_NONBLOCK, 0);
+    EXPECT_EQ(kernel.Control(end, F_GETFD, 0), FD_CLOEXEC);
+    sockaddr_storage storage;
+    socklen_t size = sizeof(storage);
+    auto* const address = reinterpret_cast<sockaddr*>(&storage);
+    EXPECT_EQ(kernel.GetSocketName(end, address, &size), 0);
+    EXPECT_EQ(kernel.GetPeerName(end, address, &size), 0);
+    EXPECT_EQ(address->sa_family, AF_UNIX);
+  }
+  kernel.Close(ends[0]);
+  kernel.Close(ends[1]);
+  EXPECT_EQ(kernel.Control(ends[0], F_GETFD, 0), -EBADF);
 }
 
 TEST(KernelTest, WaitsForLessThanAMillisecond) {

@@ -145,8 +145,28 @@ int TestKernel::MapFile(int fd, off_t offset, size_t size, void** address) {
   PERCORE_FAIL_OR(kMapFile, MapFile(fd, offset, size, address));
 }
 
+int TestKernel::PathStatus(const char* path, struct stat* status) {
+  PERCORE_FAIL_OR(kPathStatus, PathStatus(path, status));
+}
+
+int TestKernel::ChangeMode(const char* path, mode_t mode) {
+  PERCORE_FAIL_OR(kChangeMode, ChangeMode(path, mode));
+}
+
+int TestKernel::Unlink(const char* path) {
+  PERCORE_FAIL_OR(kUnlink, Unlink(path));
+}
+
+int TestKernel::Control(int fd, int command, int argument) {
+  PERCORE_FAIL_OR(kControl, Control(fd, command, argument));
+}
+
 int TestKernel::Socket(int family, int type, int protocol) {
   PERCORE_FAIL_OR(kSocket, Socket(family, type, protocol));
+}
+
+int TestKernel::SocketPair(int family, int type, int protocol, int* ends) {
+  PERCORE_FAIL_OR(kSocketPair, SocketPair(family, type, protocol, ends));
 }
 
 int TestKernel::Bind(int fd, const sockaddr* address, socklen_t size) {
@@ -175,6 +195,14 @@ int TestKernel::GetSocketOption(int fd, int level, int name, void* value,
                                 socklen_t* size) {
   PERCORE_FAIL_OR(kGetSocketOption,
                   GetSocketOption(fd, level, name, value, size));
+}
+
+int TestKernel::GetSocketName(int fd, sockaddr* address, socklen_t* size) {
+  PERCORE_FAIL_OR(kGetSocketName, GetSocketName(fd, address, size));
+}
+
+int TestKernel::GetPeerName(int fd, sockaddr* address, socklen_t* size) {
+  PERCORE_FAIL_OR(kGetPeerName, GetPeerName(fd, address, size));
 }
 
 int TestKernel::Shutdown(int fd, int how) {

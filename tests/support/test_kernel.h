@@ -44,13 +44,20 @@ class TestKernel : public Kernel {
     kPread,
     kFileStatus,
     kMapFile,
+    kPathStatus,
+    kChangeMode,
+    kUnlink,
+    kControl,
     kSocket,
+    kSocketPair,
     kBind,
     kListen,
     kAccept,
     kConnect,
     kSetSocketOption,
     kGetSocketOption,
+    kGetSocketName,
+    kGetPeerName,
     kShutdown,
   };
 
@@ -87,7 +94,12 @@ class TestKernel : public Kernel {
   ssize_t Pread(int fd, void* data, size_t size, off_t offset) override;
   int FileStatus(int fd, struct stat* status) override;
   int MapFile(int fd, off_t offset, size_t size, void** address) override;
+  int PathStatus(const char* path, struct stat* status) override;
+  int ChangeMode(const char* path, mode_t mode) override;
+  int Unlink(const char* path) override;
+  int Control(int fd, int command, int argument) override;
   int Socket(int family, int type, int protocol) override;
+  int SocketPair(int family, int type, int protocol, int* ends) override;
   int Bind(int fd, const sockaddr* address, socklen_t size) override;
   int Listen(int fd, int backlog) override;
   int Accept(int fd, sockaddr* address, socklen_t* size) override;
@@ -96,6 +108,8 @@ class TestKernel : public Kernel {
                       socklen_t size) override;
   int GetSocketOption(int fd, int level, int name, void* value,
                       socklen_t* size) override;
+  int GetSocketName(int fd, sockaddr* address, socklen_t* size) override;
+  int GetPeerName(int fd, sockaddr* address, socklen_t* size) override;
   int Shutdown(int fd, int how) override;
 
  private:

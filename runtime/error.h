@@ -22,6 +22,12 @@ namespace percore {
 absl::Status SystemError(int error, std::string_view call,
                          std::string_view subject = {});
 
+// The same for what getaddrinfo(3) and getnameinfo(3) return, about `host`:
+// "example.org: Name or service not known". NotFound for a name that is not
+// there, Unavailable where trying again may help. Called before errno changes,
+// which says more of EAI_SYSTEM. Any thread.
+absl::Status AddressInfoError(int error, std::string_view host);
+
 // Debian's Abseil has a string_view of its own; this is the one place where
 // ours becomes theirs. No copy.
 inline absl::string_view ToAbsl(std::string_view text) {

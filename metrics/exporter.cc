@@ -12,6 +12,7 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
+#include "percore/runtime/error.h"
 #include "prometheus/exposer.h"
 
 namespace percore {
@@ -35,7 +36,13 @@ absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(
   // process would have to take the port between the two.
   std::string bound;
   {
-    const absl::StatusOr<ListenSockets> probe = ListenSockets::Open(address, 1);
+    const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
+    if (!parsed.ok()) return parsed.status();
+    if (parsed->is_unix()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "serving metrics at '", ToAbsl(address), "': expected ADDRESS:PORT"));
+    }
+    const absl::StatusOr<ListenSockets> probe = ListenSockets::Open(*parsed, 1);
     if (!probe.ok()) return probe.status();
     bound = probe->address().ToString();
   }

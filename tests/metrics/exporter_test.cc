@@ -83,7 +83,7 @@ TEST(ExporterTest, RefusesAPortInUse) {
 
 TEST(ExporterTest, RefusesABadAddress) {
   for (const char* address : {"", "nowhere", "127.0.0.1", "127.0.0.1:99999",
-                              "127.0.0.1:80,81", "localhost:0"}) {
+                              "127.0.0.1:80,81", "localhost:0", "unix:/x"}) {
     const absl::Status status = Exporter::Start(address).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << address;
     EXPECT_THAT(std::string(status.message()),

@@ -112,6 +112,7 @@ _ABSL_TARGETS = [
     "absl/functional:any_invocable",
     "absl/functional:function_ref",
     "absl/hash:hash",
+    "absl/hash:hash_testing",
     "absl/status:status",
     "absl/status:statusor",
     "absl/strings:cord",

@@ -17,12 +17,15 @@
 namespace {
 
 void Greet(const std::string& listen, const std::string& metrics) {
+  const bool is_unix = listen.starts_with("unix:");
   const size_t colon = listen.rfind(':');
+  const std::string server = is_unix ? listen.substr(colon + 1) : listen;
   std::cout << "Try, from another terminal:\n"
             << "  printf 'set greeting 0 0 5\\r\\nhello\\r\\nget "
                "greeting\\r\\nquit\\r\\n' | nc "
-            << listen.substr(0, colon) << ' ' << listen.substr(colon + 1)
-            << "\n  memcstat --servers=" << listen << '\n';
+            << (is_unix ? "-U" : listen.substr(0, colon)) << ' '
+            << listen.substr(colon + 1) << "\n  memcstat --servers=" << server
+            << '\n';
   if (!metrics.empty()) {
     std::cout << "  curl http://" << metrics << "/metrics\n";
   }

@@ -23,12 +23,13 @@ struct Settings {
 };
 
 void AddCommonFlags(FlagSet& flags, Settings& settings) {
-  flags.Add("listen", "ADDR:PORT",
-            absl::StrCat("address to serve on (", settings.listen, ")"),
-            [&settings](std::string_view value) {
-              settings.listen = value;
-              return absl::OkStatus();
-            });
+  flags.Add(
+      "listen", "ADDR:PORT",
+      absl::StrCat("address to serve on, or unix:PATH (", settings.listen, ")"),
+      [&settings](std::string_view value) {
+        settings.listen = value;
+        return absl::OkStatus();
+      });
   flags.Add("metrics", "ADDR:PORT",
             "address to serve /metrics on for Prometheus (none)",
             [&settings](std::string_view value) {

@@ -1,20 +1,17 @@
 #include "percore/net/listen_sockets.h"
 
-#include <netinet/tcp.h>
+#include <fcntl.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "percore/net/socket_options.h"
 #include "percore/runtime/error.h"
 
 namespace percore {
 namespace {
 
 enum class PortUse { kAlone, kShared };
-
-absl::Status SetOption(Kernel& kernel, int fd, int level, int name,
-                       std::string_view call) {
-  const int on = 1;
-  const int result = kernel.SetSocketOption(fd, level, name, &on, sizeof(on));
-  return result < 0 ? SystemError(-result, call) : absl::OkStatus();
-}
 
 // A socket bound to `address`, not listening yet.
 absl::StatusOr<UniqueFd> Bind(Kernel& kernel, const SocketAddress& address,
@@ -24,21 +21,17 @@ absl::StatusOr<UniqueFd> Bind(Kernel& kernel, const SocketAddress& address,
 
   absl::Status status;
   // Connections of an earlier run may still be in TIME_WAIT.
-  status.Update(SetOption(kernel, fd.get(), SOL_SOCKET, SO_REUSEADDR,
-                          "setsockopt SO_REUSEADDR"));
+  status.Update(SetReuseAddress(fd.get(), Switch::kOn, kernel));
   if (use == PortUse::kShared) {
-    status.Update(SetOption(kernel, fd.get(), SOL_SOCKET, SO_REUSEPORT,
-                            "setsockopt SO_REUSEPORT"));
+    status.Update(SetReusePort(fd.get(), Switch::kOn, kernel));
   }
   if (address.family() == AF_INET6) {
     // "[::]:80" and "0.0.0.0:80" are two addresses, whatever the system's
     // default is.
-    status.Update(SetOption(kernel, fd.get(), IPPROTO_IPV6, IPV6_V6ONLY,
-                            "setsockopt IPV6_V6ONLY"));
+    status.Update(SetIpv6Only(fd.get(), Switch::kOn, kernel));
   }
   // Accepted sockets inherit it: no system call for each of them.
-  status.Update(SetOption(kernel, fd.get(), IPPROTO_TCP, TCP_NODELAY,
-                          "setsockopt TCP_NODELAY"));
+  status.Update(SetNoDelay(fd.get(), Switch::kOn, kernel));
   if (!status.ok()) return status;
 
   const int bound =
@@ -69,6 +62,12 @@ absl::StatusOr<ListenSockets> ListenSockets::Open(
 
 absl::StatusOr<ListenSockets> ListenSockets::Open(
     const SocketAddress& address, int count, const ListenOptions& options) {
+  return address.is_unix() ? OpenUnix(address, count, options)
+                           : OpenTcp(address, count, options);
+}
+
+absl::StatusOr<ListenSockets> ListenSockets::OpenTcp(
+    const SocketAddress& address, int count, const ListenOptions& options) {
   Kernel& kernel = *options.kernel;
   if (!options.share_with_other_processes && address.port() != 0) {
     if (absl::Status status = CheckUnused(kernel, address); !status.ok()) {
@@ -82,7 +81,8 @@ absl::StatusOr<ListenSockets> ListenSockets::Open(
         Bind(kernel, result.address_, PortUse::kShared);
     if (!fd.ok()) return fd.status();
     if (result.address_.port() == 0) {
-      absl::StatusOr<SocketAddress> bound = SocketAddress::OfSocket(fd->get());
+      absl::StatusOr<SocketAddress> bound =
+          SocketAddress::OfSocket(fd->get(), kernel);
       if (!bound.ok()) return bound.status();
       result.address_ = *bound;
     }
@@ -93,6 +93,45 @@ absl::StatusOr<ListenSockets> ListenSockets::Open(
     if (listening < 0) {
       return SystemError(-listening, "listen", result.address_.ToString());
     }
+  }
+  return result;
+}
+
+absl::StatusOr<ListenSockets> ListenSockets::OpenUnix(
+    const SocketAddress& address, int count, const ListenOptions& options) {
+  Kernel& kernel = *options.kernel;
+  const std::string text = address.ToString();
+  if (options.share_with_other_processes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "listen ", text, ": no two processes can share a UNIX address"));
+  }
+  ListenSockets result;
+  UniqueFd fd(kernel.Socket(AF_UNIX, SOCK_STREAM, 0));
+  if (!fd.valid()) return SystemError(-fd.get(), "socket", text);
+  if (!address.unix_path().empty()) {
+    absl::StatusOr<std::unique_ptr<internal::BoundPath>> path =
+        internal::BoundPath::Bind(kernel, fd.get(), address,
+                                  options.permissions);
+    if (!path.ok()) return path.status();
+    result.path_ = *std::move(path);
+  } else if (const int bound =
+                 kernel.Bind(fd.get(), address.native(), address.native_size());
+             bound < 0) {
+    return SystemError(-bound, "bind", text);
+  }
+  const int listening = kernel.Listen(fd.get(), options.backlog);
+  if (listening < 0) return SystemError(-listening, "listen", text);
+
+  // The kernel chooses a name for an unnamed address, as it does for port 0.
+  absl::StatusOr<SocketAddress> bound =
+      SocketAddress::OfSocket(fd.get(), kernel);
+  if (!bound.ok()) return bound.status();
+  result.address_ = *std::move(bound);
+  result.sockets_.push_back(std::move(fd));
+  while (result.count() < count) {
+    UniqueFd copy(kernel.Control(result.sockets_[0].get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy.valid()) return SystemError(-copy.get(), "fcntl dup", text);
+    result.sockets_.push_back(std::move(copy));
   }
   return result;
 }

@@ -9,14 +9,39 @@
 // percore::UniqueFd first = sockets->Take(0);
 // std::string bound = sockets->address().ToString();
 // ```
+//
+// UNIX sockets, for clients of this machine:
+//
+// ```cpp
+// auto sockets = percore::ListenSockets::Open(
+//     "unix:/run/cache/cache.sock", 2, {.permissions = 0660});
+// ```
+//
+// - They have no SO_REUSEPORT. All shards get descriptors of the same socket:
+//   a new connection wakes every shard that sleeps, the first one has it, and
+//   the others go back to sleep. Where that costs too much, open one socket,
+//   and let its shard hand connections on.
+// - A path that a server left behind when it was killed is removed before the
+//   new one is bound. To find out that nobody listens there, Open() connects to
+//   it; a server that does listen sees a connection that ends at once. Files
+//   that are no sockets stay. Two servers that start on one path in the same
+//   moment are not told apart.
+// - The path goes with the ListenSockets object, not with its sockets: let it
+//   live as long as the server. A relative path is found again only from the
+//   folder it was made in. Abstract names go with the last socket, and know no
+//   permissions.
 #ifndef PERCORE_NET_LISTEN_SOCKETS_H_
 #define PERCORE_NET_LISTEN_SOCKETS_H_
 
+#include <sys/types.h>
+
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "percore/net/internal/bound_path.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
 #include "percore/runtime/kernel.h"
@@ -28,12 +53,16 @@ struct ListenOptions {
   // The kernel bounds it by net.core.somaxconn.
   int backlog = 4096;
   // Whether another process may listen on the same address at the same time, to
-  // take over from this one.
+  // take over from this one. Not for UNIX addresses.
   bool share_with_other_processes = false;
+  // Who may connect to a UNIX path: those who may write to it. The process's
+  // umask does not count. By default the server's own user alone.
+  mode_t permissions = 0600;
+  // Outlives the ListenSockets.
   Kernel* kernel = &Kernel::Real();
 };
 
-// Opened before any thread starts, so that a port in use is an error of the
+// Opened before any thread starts, so that an address in use is an error of the
 // start. Thread: Take() of different indexes from different threads.
 class ListenSockets {
  public:
@@ -53,8 +82,16 @@ class ListenSockets {
   UniqueFd Take(int index) { return std::move(sockets_[index]); }
 
  private:
+  static absl::StatusOr<ListenSockets> OpenTcp(const SocketAddress& address,
+                                               int count,
+                                               const ListenOptions& options);
+  static absl::StatusOr<ListenSockets> OpenUnix(const SocketAddress& address,
+                                                int count,
+                                                const ListenOptions& options);
+
   SocketAddress address_;
   std::vector<UniqueFd> sockets_;
+  std::unique_ptr<internal::BoundPath> path_;
 };
 
 }  // namespace percore

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "percore/net/listen_sockets.h"
+#include "percore/tests/support/temporary_folder.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -483,7 +484,7 @@ class BufferEventConnectTest : public BufferEventTest {
   void SetUp() override {}
 
   void Connect(const SocketAddress& address) {
-    Adopt(UniqueFd(kernel_.Socket(AF_INET, SOCK_STREAM, 0)));
+    Adopt(UniqueFd(kernel_.Socket(address.family(), SOCK_STREAM, 0)));
     ASSERT_TRUE(connection_->Connect(address).ok());
   }
   void RunUntilEvent() {
@@ -499,6 +500,20 @@ TEST_F(BufferEventConnectTest, ConnectsAndSendsWhatWasWrittenBefore) {
   Connect(sockets.address());
   connection_->output().Append("early");
   EXPECT_TRUE(events_.empty());
+  RunUntilEvent();
+  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kConnected));
+  peer_.Reset(accept(listening.get(), nullptr, nullptr));
+  RunOnce(2);
+  EXPECT_EQ(PeerReceives(), "early");
+}
+
+TEST_F(BufferEventConnectTest, ConnectsToUnixAddresses) {
+  const TemporaryFolder folder;
+  ListenSockets sockets =
+      *ListenSockets::Open("unix:" + folder.File("socket"), 1);
+  const UniqueFd listening = sockets.Take(0);
+  Connect(sockets.address());
+  connection_->output().Append("early");
   RunUntilEvent();
   EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kConnected));
   peer_.Reset(accept(listening.get(), nullptr, nullptr));

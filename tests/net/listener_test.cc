@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "percore/net/listen_sockets.h"
 #include "percore/tests/support/blocking_client.h"
+#include "percore/tests/support/temporary_folder.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -141,6 +143,32 @@ TEST_F(ListenerTest, CountsAConnectionAsOpenUntilItIsSaidToBeClosed) {
   EXPECT_EQ(stats_->connections_open(), 1);
   stats_->closed[static_cast<size_t>(CloseReason::kTimeout)].Add();
   EXPECT_EQ(stats_->connections_open(), 0);
+}
+
+TEST(ListenerUnixTest, TellsWhoConnected) {
+  const TemporaryFolder folder;
+  const std::unique_ptr<EventBase> base = *EventBase::Create({});
+  ListenSockets sockets =
+      *ListenSockets::Open("unix:" + folder.File("socket"), 1);
+  std::vector<std::string> peers;
+  Listener listener(
+      *base, sockets.Take(0),
+      [](UniqueFd, const SocketAddress& peer, void* argument) {
+        static_cast<std::vector<std::string>*>(argument)->push_back(
+            peer.ToString());
+      },
+      &peers);
+  ASSERT_TRUE(listener.Enable().ok());
+  const BlockingClient unnamed(sockets.address());
+  const SocketAddress name =
+      *SocketAddress::OfAbstractName(folder.File("client"));
+  const UniqueFd named(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(named.get(), name.native(), name.native_size()), 0);
+  ASSERT_EQ(connect(named.get(), sockets.address().native(),
+                    sockets.address().native_size()),
+            0);
+  ASSERT_TRUE(base->Run(RunMode::kNonBlocking).ok());
+  EXPECT_EQ(peers, (std::vector<std::string>{"unix:", name.ToString()}));
 }
 
 }  // namespace

@@ -128,6 +128,7 @@ void MoveConstruct(Model& model, ModelSubject& subject,
 
   *subject.buffer = std::move(constructed);
   if (!IsAssignable(subject, bytes.size())) {
+    // NOLINTNEXTLINE(bugprone-use-after-move): it was not moved.
     model.ExpectBytes(constructed.ToString(), bytes,
                       "a buffer that could not be moved");
     return;

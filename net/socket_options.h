@@ -7,8 +7,9 @@
 // from the start.
 //
 // ```cpp
-// percore::UniqueFd fd(percore::Kernel::Real().Socket(AF_INET, SOCK_STREAM,
-// 0)); absl::Status status = percore::SetNoDelay(fd.get());
+// percore::Kernel& kernel = percore::Kernel::Real();
+// percore::UniqueFd fd(kernel.Socket(AF_INET, SOCK_STREAM, 0));
+// absl::Status status = percore::SetNoDelay(fd.get());
 // status.Update(percore::SetKeepAlive(
 //     fd.get(), {.idle = std::chrono::seconds(30), .probes = 2}));
 // status.Update(percore::SetReusePort(fd.get(), percore::Switch::kOff));

@@ -42,8 +42,9 @@ class Shrinker {
       const bool removed = RemoveChunks(size);
       progress = progress || removed;
       if (size == 1 && !removed) break;
-      if (!removed || size > script_.size())
+      if (!removed || size > script_.size()) {
         size = std::max<size_t>(size / 2, 1);
+      }
     }
     return progress;
   }

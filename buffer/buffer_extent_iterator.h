@@ -20,6 +20,9 @@ namespace percore {
 class Buffer;
 
 // A forward iterator over the extents of a Buffer.
+//
+// Thread: the Buffer's. A value that owns nothing, valid until the Buffer
+// changes. Looking at an extent of a file fetches its bytes.
 class BufferExtentIterator {
  public:
   using iterator_category = std::forward_iterator_tag;

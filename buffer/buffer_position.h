@@ -29,6 +29,9 @@ class Buffer;
 // It stays right while bytes are appended only; every other change of the
 // Buffer invalidates it, and so does the Buffer's end. In debug builds using an
 // invalid one aborts with a message.
+//
+// Thread: the Buffer's. A small value, which owns nothing; Buffer's
+// PositionAt() makes it.
 class BufferPosition {
  public:
   // Bytes from the front.

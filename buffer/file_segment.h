@@ -45,7 +45,8 @@ struct FileSegmentOptions {
     // More are mapped: nothing is copied. Whoever looks at bytes that were cut
     // off the file meanwhile gets SIGBUS.
     kMap,
-    // All are read: for files that others may truncate.
+    // All are read: for files that others may truncate. What is to be written
+    // so is in memory a part at a time, what somebody looks at as a whole.
     kRead,
   };
   // How the bytes go to a descriptor. kWrite fetches them first, as for

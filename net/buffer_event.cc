@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "percore/net/socket_options.h"
 #include "percore/runtime/error.h"
 
 namespace percore {
@@ -172,15 +173,13 @@ void BufferEvent::OnOutputChanged(Buffer& /*output*/,
 }
 
 bool BufferEvent::CompleteConnect() {
-  int error = std::exchange(connect_error_, 0);
-  if (error == 0) {
-    socklen_t size = sizeof(error);
-    const int result = base_.kernel().GetSocketOption(fd(), SOL_SOCKET,
-                                                      SO_ERROR, &error, &size);
-    if (result < 0) error = -result;
-  }
+  const int error = std::exchange(connect_error_, 0);
   connecting_ = false;
   if (error != 0) return Fail(error, "connect");
+  if (absl::Status status = PendingError(fd(), "connect", base_.kernel());
+      !status.ok()) {
+    return Fail(status);
+  }
   UpdateInterest();
   return RunEventCallback(ConnectionEvent::kConnected, {});
 }

@@ -3,37 +3,53 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "percore/net/socket_options.h"
+#include "percore/net/socket_transport.h"
+#include "percore/runtime/deferred_callback.h"
 #include "percore/runtime/error.h"
 
 namespace percore {
+namespace {
 
-struct BufferEvent::Timeouts {
-  explicit Timeouts(BufferEvent& connection)
-      : read_timer(Event::Timer(
-            connection.base_,
-            [](int, EventFlags, void* argument) {
-              auto& connection = *static_cast<BufferEvent*>(argument);
-              connection.Disable(EventFlags::kRead);
-              connection.RunEventCallback(ConnectionEvent::kReadTimeout, {});
-            },
-            &connection)),
-        write_timer(Event::Timer(
-            connection.base_,
-            [](int, EventFlags, void* argument) {
-              auto& connection = *static_cast<BufferEvent*>(argument);
-              connection.Disable(EventFlags::kWrite);
-              connection.RunEventCallback(ConnectionEvent::kWriteTimeout, {});
-            },
-            &connection)) {}
+constexpr FlowLimits kDefaultLimits;
 
-  // Starts the timer when waiting begins, and again on each progress; stops it
-  // when waiting ends. Extending a running timer is O(1).
+}  // namespace
+
+// The two timeouts. Each runs while the BufferEvent waits for bytes to arrive,
+// or to leave, and starts anew when some do.
+class BufferEvent::Timers {
+ public:
   enum class Progress { kNone, kMade };
+
+  explicit Timers(BufferEvent& connection)
+      : read_(Event::Timer(connection.base_, &OnReadTimeout, &connection)),
+        write_(Event::Timer(connection.base_, &OnWriteTimeout, &connection)) {
+    SetPriority(connection.priority_);
+  }
+
+  void SetPriority(int priority) {
+    read_.set_priority(priority);
+    write_.set_priority(priority);
+  }
+  void UpdateRead(bool waiting, Progress progress) {
+    Update(read_, read_timeout, waiting, progress);
+  }
+  void UpdateWrite(bool waiting, Progress progress) {
+    Update(write_, write_timeout, waiting, progress);
+  }
+
+  Duration read_timeout{};
+  Duration write_timeout{};
+
+ private:
+  static void OnReadTimeout(int, EventFlags, void* argument) {
+    static_cast<BufferEvent*>(argument)->OnTimeout(ConnectionEvent::kReading);
+  }
+  static void OnWriteTimeout(int, EventFlags, void* argument) {
+    static_cast<BufferEvent*>(argument)->OnTimeout(ConnectionEvent::kWriting);
+  }
+  // Extending a running timer is O(1).
   static void Update(Event& timer, Duration timeout, bool waiting,
                      Progress progress) {
     const bool running = Any(timer.Pending(EventFlags::kTimeout));
@@ -45,284 +61,490 @@ struct BufferEvent::Timeouts {
     }
   }
 
-  Event read_timer;
-  Event write_timer;
-  Duration read{};
-  Duration write{};
+  Event read_;
+  Event write_;
 };
 
-// A callback is about to run: the BufferEvent may be gone when it returns.
-class BufferEvent::CallbackScope {
- public:
-  explicit CallbackScope(BufferEvent& connection) : connection_(connection) {
-    connection.destroyed_ = &destroyed_;
-    connection.busy_ = true;
-  }
-  CallbackScope(const CallbackScope&) = delete;
-  CallbackScope& operator=(const CallbackScope&) = delete;
+// Callbacks that wait for the end of the round.
+struct BufferEvent::Deferred {
+  explicit Deferred(BufferEvent& connection)
+      : callback(
+            connection.base_,
+            [](void* connection) {
+              static_cast<BufferEvent*>(connection)->RunDeferred();
+            },
+            &connection) {}
 
-  // The callback returned. False if it destroyed the BufferEvent.
-  bool Leave() {
-    if (destroyed_) return false;
-    connection_.destroyed_ = nullptr;
-    connection_.busy_ = false;
-    return true;
-  }
-
- private:
-  BufferEvent& connection_;
-  bool destroyed_ = false;
+  DeferredCallback callback;
+  bool read = false;
+  bool written = false;
+  ConnectionEvent events = ConnectionEvent::kNone;
+  absl::Status status;
 };
 
-BufferEvent::BufferEvent(EventBase& base, UniqueFd socket)
+// What few connections have.
+struct BufferEvent::Extras {
+  std::unique_ptr<Timers> timers;
+  std::unique_ptr<Deferred> deferred;
+  FlowLimits limits;
+};
+
+BufferEvent::BufferEvent(EventBase& base, const Options& options)
     : base_(base),
-      socket_(std::move(socket)),
-      ready_(base, socket_.get(), EventFlags::kPersist, &OnReady, this) {
-  input_.AddObserver(input_observer_);
-  output_.AddObserver(output_observer_);
+      limits_(&kDefaultLimits),
+      priority_(static_cast<uint8_t>(base.priority_count() / 2)),
+      deferred_callbacks_(options.callbacks == Options::Callbacks::kDeferred),
+      keeps_descriptor_(options.descriptor == Options::Descriptor::kKeep) {
+  input().AddObserver(input_observer_);
+  output().AddObserver(output_observer_);
+}
+
+BufferEvent::BufferEvent(EventBase& base, UniqueFd socket,
+                         const Options& options)
+    : BufferEvent(base, MakeSocketTransport(base, std::move(socket)), options) {
+}
+
+BufferEvent::BufferEvent(EventBase& base, TransportPtr transport,
+                         const Options& options)
+    : BufferEvent(base, options) {
+  transport_ = std::move(transport);
+  transport_->Attach(*this);
 }
 
 BufferEvent::~BufferEvent() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
-  ready_.Del();
-  if (socket_.valid()) base_.CloseDescriptor(socket_.Release());
+  if (keeps_descriptor_ && transport_ != nullptr) {
+    (void)transport_->Detach().Release();
+  }
 }
 
 absl::Status BufferEvent::Connect(const SocketAddress& address) {
-  const int result =
-      base_.kernel().Connect(fd(), address.native(), address.native_size());
-  connecting_ = true;
-  UpdateInterest();
-  if (absl::Status status = ready_.Add(); !status.ok()) return status;
-  // Anything but "in progress" is known already. It is told from the loop all
-  // the same: SO_ERROR does not have it any more.
-  if (result < 0 && result != -EINPROGRESS && result != -EINTR) {
-    connect_error_ = -result;
-    ready_.Activate(EventFlags::kWrite);
+  if (transport_ == nullptr) {
+    UniqueFd socket(base_.kernel().Socket(address.family(), SOCK_STREAM, 0));
+    if (!socket.valid()) {
+      return SystemError(-socket.get(), "socket", address.ToString());
+    }
+    if (absl::Status status = SetDescriptor(std::move(socket)); !status.ok()) {
+      return status;
+    }
   }
-  return absl::OkStatus();
-}
-
-void BufferEvent::SetCallbacks(const Callbacks& callbacks, void* argument) {
-  callbacks_ = callbacks;
-  argument_ = argument;
+  connecting_ = true;
+  if (absl::Status status = Update(); !status.ok()) return status;
+  absl::Status status = transport_->Connect(address);
+  connecting_ = status.ok();
+  return status;
 }
 
 absl::Status BufferEvent::Enable(EventFlags what) {
   if (Any(what & EventFlags::kRead)) read_enabled_ = true;
   if (Any(what & EventFlags::kWrite)) write_enabled_ = true;
-  UpdateInterest();
-  if (absl::Status status = ready_.Add(); !status.ok()) return status;
-  if (!busy_) ScheduleFlush();
-  return absl::OkStatus();
+  if (!busy_) ScheduleSend();
+  return Update();
 }
 
 void BufferEvent::Disable(EventFlags what) {
   if (Any(what & EventFlags::kRead)) read_enabled_ = false;
   if (Any(what & EventFlags::kWrite)) write_enabled_ = false;
-  UpdateInterest();
+  UpdateOrTell();
+}
+
+EventFlags BufferEvent::enabled() const {
+  return (read_enabled_ ? EventFlags::kRead : EventFlags::kNone) |
+         (write_enabled_ ? EventFlags::kWrite : EventFlags::kNone);
 }
 
 void BufferEvent::SetWatermarks(EventFlags which, size_t low, size_t high) {
+  FlowLimits& limits = own_limits();
+  if (Any(which & EventFlags::kRead)) limits.read = {.low = low, .high = high};
+  if (Any(which & EventFlags::kWrite)) {
+    limits.write = {.low = low, .high = high};
+  }
+  UpdateOrTell();
+}
+
+void BufferEvent::SetMaxSingle(EventFlags which, size_t bytes) {
+  FlowLimits& limits = own_limits();
   if (Any(which & EventFlags::kRead)) {
-    read_low_ = low;
-    read_high_ = high;
+    limits.max_single_read =
+        bytes == 0 ? FlowLimits::kDefaultMaxSingleRead : bytes;
   }
   if (Any(which & EventFlags::kWrite)) {
-    write_low_ = low;
-    write_high_ = high;
+    limits.max_single_write =
+        bytes == 0 ? FlowLimits::kDefaultMaxSingleWrite : bytes;
   }
-  UpdateInterest();
+}
+
+void BufferEvent::ShareLimits(const FlowLimits& limits) {
+  limits_ = &limits;
+  UpdateOrTell();
 }
 
 void BufferEvent::SetTimeouts(Duration read, Duration write) {
-  if (timeouts_ == nullptr) timeouts_ = std::make_unique<Timeouts>(*this);
-  timeouts_->read = read;
-  timeouts_->write = write;
-  Timeouts::Update(timeouts_->read_timer, read, Reading(),
-                   Timeouts::Progress::kMade);
-  Timeouts::Update(timeouts_->write_timer, write, Writing(),
-                   Timeouts::Progress::kMade);
+  std::unique_ptr<Timers>& timers = extras().timers;
+  if (timers == nullptr) timers = std::make_unique<Timers>(*this);
+  timers->read_timeout = read;
+  timers->write_timeout = write;
+  timers->UpdateRead(Reading(), Timers::Progress::kMade);
+  timers->UpdateWrite(Writing(), Timers::Progress::kMade);
 }
 
-void BufferEvent::FinishOutput() {
-  finish_output_ = true;
-  ShutdownIfDone();
+Duration BufferEvent::read_timeout() const {
+  return extras_ == nullptr || extras_->timers == nullptr
+             ? Duration::zero()
+             : extras_->timers->read_timeout;
 }
 
-void BufferEvent::OnReady(int /*fd*/, EventFlags what, void* argument) {
-  auto& connection = *static_cast<BufferEvent*>(argument);
-  if (connection.connecting_ && !connection.CompleteConnect()) return;
-  if (Any(what & EventFlags::kWrite) && !connection.Flush()) return;
-  if (Any(what & EventFlags::kRead)) connection.HandleReadable();
+Duration BufferEvent::write_timeout() const {
+  return extras_ == nullptr || extras_->timers == nullptr
+             ? Duration::zero()
+             : extras_->timers->write_timeout;
+}
+
+void BufferEvent::Flush(EventFlags which, FlushMode mode) {
+  if (mode == FlushMode::kFinished && Any(which & EventFlags::kWrite)) {
+    finish_output_ = true;
+  }
+  if (transport_ == nullptr || broken_ || connecting_) return;
+  const bool was_flushing = flushing_;
+  flushing_ = true;
+  // No callback runs, and so neither of them can end the transport.
+  if (Any(which & EventFlags::kWrite) && Writing()) (void)transport_->Send();
+  transport_->Flush(which, mode);
+  flushing_ = was_flushing;
+  FinishIfDone();
+  UpdateOrTell();
+}
+
+void BufferEvent::Trigger(EventFlags which, TriggerWatermarks watermarks,
+                          Options::Callbacks when) {
+  const bool ignore = watermarks == TriggerWatermarks::kIgnore;
+  const bool read = Any(which & EventFlags::kRead) &&
+                    (ignore || input().size() >= limits_->read.low);
+  const bool written = Any(which & EventFlags::kWrite) &&
+                       (ignore || output().size() <= limits_->write.low);
+  if (when == Options::Callbacks::kDirect) {
+    if (read && !RunRead()) return;
+    if (written) RunWritten();
+  } else if (read || written) {
+    Deferred& deferred = Defer();
+    deferred.read |= read;
+    deferred.written |= written;
+  }
+}
+
+void BufferEvent::TriggerEvent(ConnectionEvent what, const absl::Status& status,
+                               Options::Callbacks when) {
+  if (when == Options::Callbacks::kDirect) {
+    RunEvent(what, status);
+    return;
+  }
+  Deferred& deferred = Defer();
+  deferred.events |= what;
+  deferred.status.Update(status);
+}
+
+void BufferEvent::SetPriority(int priority) {
+  priority_ =
+      static_cast<uint8_t>(std::clamp(priority, 0, base_.priority_count() - 1));
+  if (transport_ != nullptr) transport_->SetPriority(priority_);
+  if (extras_ != nullptr && extras_->timers != nullptr) {
+    extras_->timers->SetPriority(priority_);
+  }
+}
+
+absl::Status BufferEvent::SetTransport(TransportPtr transport) {
+  // Those that work for the old one stop.
+  lifeline_.Cut();
+  busy_ = false;
+  if (extras_ != nullptr) extras_->deferred = nullptr;
+  transport_ = std::move(transport);
+  connecting_ = false;
+  end_of_file_ = false;
+  broken_ = false;
+  receiving_ = false;
+  finish_output_ = false;
+  output_finished_ = false;
+  if (transport_ != nullptr) {
+    transport_->Attach(*this);
+    transport_->SetPriority(priority_);
+    ScheduleSend();
+  }
+  return Update();
+}
+
+absl::Status BufferEvent::SetDescriptor(UniqueFd socket) {
+  return SetTransport(MakeSocketTransport(base_, std::move(socket)));
+}
+
+UniqueFd BufferEvent::Detach() {
+  if (transport_ == nullptr) return UniqueFd();
+  UniqueFd socket = transport_->Detach();
+  // Without a transport there is nothing that could fail.
+  SetTransport(nullptr).IgnoreError();
+  return socket;
+}
+
+BufferEvent* BufferEvent::partner() const {
+  return transport_ == nullptr
+             ? nullptr
+             : dynamic_cast<BufferEvent*>(transport_->partner());
+}
+
+BufferEvent* BufferEvent::underlying() const {
+  return transport_ == nullptr ? nullptr : transport_->underlying();
 }
 
 void BufferEvent::OnInputChanged(Buffer& /*input*/, const BufferChange& change,
                                  void* argument) {
   auto& connection = *static_cast<BufferEvent*>(argument);
   // Reading goes on as soon as there is room again.
-  if (change.drained > 0 && !connection.busy_) connection.UpdateInterest();
+  if (change.drained > 0 && !connection.busy_) connection.UpdateOrTell();
 }
 
 void BufferEvent::OnOutputChanged(Buffer& /*output*/,
                                   const BufferChange& change, void* argument) {
   auto& connection = *static_cast<BufferEvent*>(argument);
-  if (connection.busy_) return;
-  if (change.added > 0) connection.ScheduleFlush();
-  connection.UpdateInterest();
+  // The transport says itself what it has taken.
+  if (connection.busy_ || change.added == 0) return;
+  connection.ScheduleSend();
+  connection.UpdateOrTell();
 }
 
-bool BufferEvent::CompleteConnect() {
-  const int error = std::exchange(connect_error_, 0);
+size_t BufferEvent::ReceiveRoom() const {
+  if (!Reading()) return 0;
+  const size_t size = input().size();
+  size_t room = std::min(limits_->max_single_read, input().size_limit() - size);
+  if (limits_->read.high > 0) room = std::min(room, limits_->read.high - size);
+  return room;
+}
+
+size_t BufferEvent::SendRoom() const {
+  return Writing() ? limits_->max_single_write : 0;
+}
+
+bool BufferEvent::OnConnected() {
   connecting_ = false;
-  if (error != 0) return Fail(error, "connect");
-  if (absl::Status status = PendingError(fd(), "connect", base_.kernel());
-      !status.ok()) {
-    return Fail(status);
-  }
-  UpdateInterest();
-  return RunEventCallback(ConnectionEvent::kConnected, {});
+  return TellEvent(ConnectionEvent::kConnected, absl::OkStatus());
 }
 
-bool BufferEvent::HandleReadable() {
-  if (!Reading()) return true;
-  size_t room = kMaxSingleRead;
-  if (read_high_ > 0) room = std::min(room, read_high_ - input_.size());
-
-  busy_ = true;
-  const ssize_t received = input_.ReadFrom(base_.kernel(), fd(), room);
-  busy_ = false;
-  if (received == -EAGAIN) return true;
-  if (received < 0) return Fail(static_cast<int>(-received), "read");
-  if (received == 0) {
-    end_of_file_ = true;
-    UpdateInterest();
-    return RunEventCallback(ConnectionEvent::kEndOfFile, {});
+bool BufferEvent::OnReceived(size_t bytes) {
+  if (traffic_stats_ != nullptr) traffic_stats_->received_bytes.Add(bytes);
+  if (extras_ != nullptr && extras_->timers != nullptr) {
+    extras_->timers->UpdateRead(Reading(), Timers::Progress::kMade);
   }
-
-  if (traffic_stats_ != nullptr) {
-    traffic_stats_->received_bytes.Add(static_cast<uint64_t>(received));
-  }
-  if (timeouts_ != nullptr) {
-    Timeouts::Update(timeouts_->read_timer, timeouts_->read, Reading(),
-                     Timeouts::Progress::kMade);
-  }
-  if (input_.size() < read_low_ || callbacks_.read == nullptr) {
-    UpdateInterest();
-    return true;
-  }
-  CallbackScope scope(*this);
-  callbacks_.read(*this, argument_);
-  return scope.Leave() && Flush();
-}
-
-bool BufferEvent::Flush() {
-  if (!Writing()) {
-    ShutdownIfDone();
-    UpdateInterest();
-    return true;
-  }
-  size_t sent = 0;
-  ssize_t result = 0;
-  busy_ = true;
-  while (!output_.empty() && sent < kMaxSingleWrite) {
-    result = output_.WriteTo(base_.kernel(), fd(), kMaxSingleWrite - sent);
-    if (result < 0) break;
-    sent += static_cast<size_t>(result);
-  }
-  busy_ = false;
-  if (traffic_stats_ != nullptr) traffic_stats_->sent_bytes.Add(sent);
-  if (result < 0 && result != -EAGAIN) {
-    return Fail(static_cast<int>(-result), "write");
-  }
-  // Whoever has more to send than one turn's worth waits for the next turn in
-  // the same way as for room.
-  socket_full_ = !output_.empty();
-  if (socket_full_) {
-    if (absl::Status status = ready_.Add(); !status.ok()) return Fail(status);
-  }
-  if (sent > 0 && timeouts_ != nullptr) {
-    Timeouts::Update(timeouts_->write_timer, timeouts_->write, Writing(),
-                     Timeouts::Progress::kMade);
-  }
-  ShutdownIfDone();
-  UpdateInterest();
-  if (sent == 0 || output_.size() > write_low_ || callbacks_.write == nullptr) {
-    return true;
-  }
-  CallbackScope scope(*this);
-  callbacks_.write(*this, argument_);
-  if (!scope.Leave()) return false;
-  ScheduleFlush();
-  UpdateInterest();
+  if (input().size() >= limits_->read.low) return TellRead();
+  UpdateOrTell();
   return true;
 }
 
-bool BufferEvent::RunEventCallback(ConnectionEvent event,
-                                   const absl::Status& status) {
-  if (callbacks_.event == nullptr) return true;
-  CallbackScope scope(*this);
-  callbacks_.event(*this, event, status, argument_);
-  if (!scope.Leave()) return false;
-  ScheduleFlush();
-  UpdateInterest();
+bool BufferEvent::OnEndOfFile() {
+  end_of_file_ = true;
+  read_enabled_ = false;
+  return TellEvent(ConnectionEvent::kReading | ConnectionEvent::kEndOfFile,
+                   absl::OkStatus());
+}
+
+bool BufferEvent::OnSent(size_t bytes) {
+  if (traffic_stats_ != nullptr) traffic_stats_->sent_bytes.Add(bytes);
+  if (extras_ != nullptr && extras_->timers != nullptr) {
+    extras_->timers->UpdateWrite(Writing(), Timers::Progress::kMade);
+  }
+  FinishIfDone();
+  if (output().size() <= limits_->write.low) return TellWritten();
+  UpdateOrTell();
   return true;
 }
 
-bool BufferEvent::Fail(int error, std::string_view call) {
-  return Fail(SystemError(error, call, absl::StrCat("fd ", fd())));
-}
-
-bool BufferEvent::Fail(const absl::Status& status) {
+bool BufferEvent::OnError(ConnectionEvent direction,
+                          const absl::Status& status) {
+  connecting_ = false;
   broken_ = true;
-  UpdateInterest();
-  return RunEventCallback(ConnectionEvent::kError, status);
+  read_enabled_ = false;
+  write_enabled_ = false;
+  return TellEvent(direction | ConnectionEvent::kError, status);
 }
 
-// The write is made when the loop comes to it, together with what is appended
-// until then.
-void BufferEvent::ScheduleFlush() {
-  if (Writing() && !socket_full_) ready_.Activate(EventFlags::kWrite);
+bool BufferEvent::OnTimeout(ConnectionEvent direction) {
+  (Any(direction & ConnectionEvent::kReading) ? read_enabled_
+                                              : write_enabled_) = false;
+  return TellEvent(direction | ConnectionEvent::kTimeout, absl::OkStatus());
 }
 
-void BufferEvent::ShutdownIfDone() {
-  if (!finish_output_ || output_finished_ || !output_.empty() || broken_ ||
+bool BufferEvent::TellRead() {
+  if (callbacks_.read == nullptr) {
+    UpdateOrTell();
+    return true;
+  }
+  if (!defers()) return RunRead();
+  Defer().read = true;
+  UpdateOrTell();
+  return true;
+}
+
+bool BufferEvent::TellWritten() {
+  if (callbacks_.write == nullptr) {
+    UpdateOrTell();
+    return true;
+  }
+  if (!defers()) return RunWritten();
+  Defer().written = true;
+  UpdateOrTell();
+  return true;
+}
+
+bool BufferEvent::TellEvent(ConnectionEvent what, const absl::Status& status) {
+  if (!defers()) return RunEvent(what, status);
+  Deferred& deferred = Defer();
+  deferred.events |= what;
+  deferred.status.Update(status);
+  ScheduleSend();
+  UpdateOrTell();
+  return true;
+}
+
+bool BufferEvent::RunRead() {
+  if (!Run([&] {
+        if (callbacks_.read != nullptr) callbacks_.read(*this, argument_);
+      })) {
+    return false;
+  }
+  // What the callback wrote leaves at once.
+  if (!busy_ && Writing() && !transport_->Send()) return false;
+  UpdateOrTell();
+  return true;
+}
+
+bool BufferEvent::RunWritten() {
+  if (!Run([&] {
+        if (callbacks_.write != nullptr) callbacks_.write(*this, argument_);
+      })) {
+    return false;
+  }
+  // Not at once: whoever always has more to write would keep all others
+  // waiting.
+  ScheduleSend();
+  UpdateOrTell();
+  return true;
+}
+
+bool BufferEvent::RunEvent(ConnectionEvent what, const absl::Status& status) {
+  if (!Run([&] {
+        if (callbacks_.event != nullptr) {
+          callbacks_.event(*this, what, status, argument_);
+        }
+      })) {
+    return false;
+  }
+  ScheduleSend();
+  UpdateOrTell();
+  return true;
+}
+
+template <typename Call>
+bool BufferEvent::Run(Call call) {
+  internal::Lifeline::Watch watch(lifeline_);
+  const bool was_busy = busy_;
+  busy_ = true;
+  call();
+  if (watch.cut()) return false;
+  busy_ = was_busy;
+  return true;
+}
+
+BufferEvent::Deferred& BufferEvent::Defer() {
+  std::unique_ptr<Deferred>& deferred = extras().deferred;
+  if (deferred == nullptr) deferred = std::make_unique<Deferred>(*this);
+  deferred->callback.Schedule();
+  return *deferred;
+}
+
+void BufferEvent::RunDeferred() {
+  Deferred& deferred = *extras_->deferred;
+  const bool read = std::exchange(deferred.read, false);
+  const bool written = std::exchange(deferred.written, false);
+  const ConnectionEvent events =
+      std::exchange(deferred.events, ConnectionEvent::kNone);
+  const absl::Status status = std::exchange(deferred.status, absl::OkStatus());
+  // In the order in which they came about: a connection is made, bytes come and
+  // go, it ends.
+  const ConnectionEvent connected = events & ConnectionEvent::kConnected;
+  const ConnectionEvent others = events & ~ConnectionEvent::kConnected;
+  if (Any(connected) && !RunEvent(connected, absl::OkStatus())) return;
+  if (read && !RunRead()) return;
+  if (written && !RunWritten()) return;
+  if (Any(others)) RunEvent(others, status);
+}
+
+bool BufferEvent::ReadingSuspended() const {
+  const size_t size = input().size();
+  return size >= input().size_limit() || input().frozen(BufferEnd::kBack) ||
+         (limits_->read.high > 0 && size >= limits_->read.high) ||
+         (limits_->write.high > 0 && output().size() > limits_->write.high);
+}
+
+bool BufferEvent::Reading() const {
+  return read_enabled_ && !end_of_file_ && !connecting_ &&
+         transport_ != nullptr && !ReadingSuspended();
+}
+
+bool BufferEvent::Writing() const {
+  return write_enabled_ && !output().empty() && !connecting_ &&
+         !output_finished_ && transport_ != nullptr &&
+         !output().frozen(BufferEnd::kFront);
+}
+
+void BufferEvent::FinishIfDone() {
+  if (!finish_output_ || output_finished_ || !output().empty() || broken_ ||
       connecting_) {
     return;
   }
   output_finished_ = true;
-  base_.kernel().Shutdown(fd(), SHUT_WR);
+  transport_->FinishSending();
 }
 
-bool BufferEvent::ReadingSuspended() const {
-  return input_.size() >= input_.size_limit() ||
-         input_.frozen(BufferEnd::kBack) ||
-         (read_high_ > 0 && input_.size() >= read_high_) ||
-         (write_high_ > 0 && output_.size() > write_high_);
-}
-
-bool BufferEvent::Reading() const {
-  return read_enabled_ && !end_of_file_ && !broken_ && !connecting_ &&
-         !ReadingSuspended();
-}
-
-bool BufferEvent::Writing() const {
-  return write_enabled_ && !output_.empty() &&
-         !output_.frozen(BufferEnd::kFront) && !broken_ && !connecting_;
-}
-
-void BufferEvent::UpdateInterest() {
-  EventFlags interest = EventFlags::kNone;
-  if (Reading()) interest |= EventFlags::kRead;
-  if (connecting_ || (Writing() && socket_full_)) {
-    interest |= EventFlags::kWrite;
+absl::Status BufferEvent::Update() {
+  absl::Status status;
+  const bool reading = Reading();
+  if (reading != receiving_) {
+    receiving_ = reading;
+    if (!reading) {
+      transport_->StopReceiving();
+    } else if (status = transport_->StartReceiving(); !status.ok()) {
+      receiving_ = false;
+      read_enabled_ = false;
+    }
   }
-  ready_.SetInterest(interest);
-  if (timeouts_ == nullptr) return;
-  Timeouts::Update(timeouts_->read_timer, timeouts_->read, Reading(),
-                   Timeouts::Progress::kNone);
-  Timeouts::Update(timeouts_->write_timer, timeouts_->write, Writing(),
-                   Timeouts::Progress::kNone);
+  if (extras_ != nullptr && extras_->timers != nullptr) {
+    extras_->timers->UpdateRead(receiving_, Timers::Progress::kNone);
+    extras_->timers->UpdateWrite(Writing(), Timers::Progress::kNone);
+  }
+  return status;
+}
+
+void BufferEvent::UpdateOrTell() {
+  if (absl::Status status = Update(); !status.ok()) {
+    TriggerEvent(ConnectionEvent::kReading | ConnectionEvent::kError, status,
+                 Options::Callbacks::kDeferred);
+  }
+}
+
+// The write is made when the loop comes to it, together with what is appended
+// until then.
+void BufferEvent::ScheduleSend() {
+  if (!busy_ && Writing()) transport_->ScheduleSend();
+}
+
+BufferEvent::Extras& BufferEvent::extras() {
+  if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
+FlowLimits& BufferEvent::own_limits() {
+  FlowLimits& own = extras().limits;
+  if (limits_ != &own) {
+    own = *limits_;
+    limits_ = &own;
+  }
+  return own;
 }
 
 }  // namespace percore

@@ -1,6 +1,6 @@
-// A socket with a buffer on either side: bytes that arrive are in input() when
-// the read callback runs, and bytes put into output() leave as the peer takes
-// them.
+// A connection with a buffer on either side: bytes that arrive are in input()
+// when the read callback runs, and bytes put into output() leave as the peer
+// takes them.
 //
 // libevent's bufferevent. The user reads and writes Buffers; the BufferEvent
 // makes the system calls, few of them: output is written at once at the end of
@@ -23,6 +23,10 @@
 // percore::UniqueFd client(ends[1]);
 // ```
 //
+// What carries the bytes is its Transport: a socket, the other end of a pair
+// (MakeBufferEventPair()), or another BufferEvent with a filter in between
+// (MakeFilteredBufferEvent()). All that is said here holds for each of them.
+//
 // Back-pressure is bounded on both sides. While input() holds as much as the
 // read high watermark, or output() more than the write high watermark, nothing
 // is read: the kernel's own buffers fill, and the peer has to wait.
@@ -32,34 +36,44 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "percore/buffer/buffer.h"
+#include "percore/net/connection_event.h"
+#include "percore/net/flow_limits.h"
+#include "percore/net/internal/lifeline.h"
 #include "percore/net/listener_stats.h"
 #include "percore/net/socket_address.h"
+#include "percore/net/transport.h"
 #include "percore/net/unique_fd.h"
 #include "percore/runtime/event.h"
 #include "percore/runtime/event_base.h"
 
 namespace percore {
 
-// What happened to a connection, apart from bytes coming and going.
-enum class ConnectionEvent : uint8_t {
-  kConnected,     // Connect() succeeded
-  kEndOfFile,     // the peer will send nothing more; input() may hold the rest
-  kError,         // the connection is broken; the status says how
-  kReadTimeout,   // nothing arrived for that long; reading is now disabled
-  kWriteTimeout,  // nothing could be sent for that long; writing is disabled
+struct BufferEventOptions {
+  // When a callback runs.
+  enum class Callbacks : uint8_t {
+    // As soon as there is a reason for it.
+    kDirect,
+    // Later in the round, as a DeferredCallback: several reasons make one call,
+    // and none comes while other code of the user's is on the stack.
+    kDeferred,
+  };
+  Callbacks callbacks = Callbacks::kDirect;
+
+  // What becomes of the descriptor when the BufferEvent is destroyed.
+  enum class Descriptor : uint8_t { kClose, kKeep };
+  Descriptor descriptor = Descriptor::kClose;
 };
 
-// Thread: the base's. Owns its socket and closes it in the end, with what
-// output() still holds lost. Stays where it is; may be destroyed inside any of
-// its callbacks, and must not outlive its base.
+// Thread: the base's. Stays where it is; may be destroyed inside any of its
+// callbacks, and must not outlive its base. What output() then still holds is
+// lost.
 //
-// Cost: a connection that is idle owns no buffer memory; its two timers are
-// made when a timeout is first set.
-class BufferEvent {
+// Cost: a connection that is idle owns no buffer memory; what few need (timers,
+// watermarks of its own, deferral) is made when it is first used.
+class BufferEvent final : public TransportUser {
  public:
   // Any of them may be null. `argument` comes from SetCallbacks().
   struct Callbacks {
@@ -67,123 +81,197 @@ class BufferEvent {
     void (*read)(BufferEvent& connection, void* argument) = nullptr;
     // Bytes left, and output() holds no more than the write low watermark.
     void (*write)(BufferEvent& connection, void* argument) = nullptr;
-    // `status` is OK but for kError.
-    void (*event)(BufferEvent& connection, ConnectionEvent event,
+    // `status` is OK unless `what` has kError.
+    //
+    // After the end of file, and a timeout, reading or writing is disabled;
+    // after an error, both are, and for good. input() may still hold bytes that
+    // came before.
+    void (*event)(BufferEvent& connection, ConnectionEvent what,
                   const absl::Status& status, void* argument) = nullptr;
   };
 
-  // The most that is read, or written, before other events have their turn.
-  static constexpr size_t kMaxSingleRead = 64 * 1024;
-  static constexpr size_t kMaxSingleWrite = 256 * 1024;
+  using Options = BufferEventOptions;
 
-  // `socket` is non-blocking, and connected unless Connect() comes next.
-  // Writing is enabled, reading is not.
-  BufferEvent(EventBase& base, UniqueFd socket);
+  // Without a transport: Connect(), or SetTransport(), comes next. Writing is
+  // enabled, reading is not.
+  explicit BufferEvent(EventBase& base, const Options& options = {});
+  // `socket` is as for MakeSocketTransport().
+  BufferEvent(EventBase& base, UniqueFd socket, const Options& options = {});
+  BufferEvent(EventBase& base, TransportPtr transport,
+              const Options& options = {});
   BufferEvent(const BufferEvent&) = delete;
   BufferEvent& operator=(const BufferEvent&) = delete;
   ~BufferEvent();
 
-  // Connects a socket that has not been used yet. Success and failure come as
-  // events, never from inside this call; output may be written before. Errors:
-  // what the kernel says when it refuses to watch the socket.
+  // Connects; without a transport, through a new socket. Success and failure
+  // come as events, never from inside this call; output may be written before.
+  // Errors: FailedPrecondition for what has nowhere to connect to; what the
+  // kernel says when it gives no socket, or refuses to watch it.
   absl::Status Connect(const SocketAddress& address);
 
   // At any time. Callbacks that have not run yet go to the new ones.
-  void SetCallbacks(const Callbacks& callbacks, void* argument);
+  void SetCallbacks(const Callbacks& callbacks, void* argument) {
+    callbacks_ = callbacks;
+    argument_ = argument;
+  }
+  const Callbacks& callbacks() const { return callbacks_; }
+  void* argument() const { return argument_; }
 
-  // kRead, kWrite or both. Disabled reading leaves bytes in the kernel;
-  // disabled writing leaves them in output(). Enabling either fails only with
+  // kRead, kWrite or both. Disabled reading leaves bytes where they are, in the
+  // kernel; disabled writing leaves them in output(). Enabling fails only with
   // what the kernel says when it refuses to watch the socket.
   absl::Status Enable(EventFlags what);
   void Disable(EventFlags what);
+  EventFlags enabled() const;
   bool read_enabled() const { return read_enabled_; }
   bool write_enabled() const { return write_enabled_; }
 
-  // What arrived and was not taken yet, and what is to be sent. Both may be
-  // changed at any time, inside and outside of callbacks. While input() has
-  // reached its size limit nothing is read. What freezes the back of input(),
-  // or the front of output(), calls Enable() after it has unfrozen them.
-  Buffer& input() { return input_; }
-  Buffer& output() { return output_; }
-  const Buffer& input() const { return input_; }
-  const Buffer& output() const { return output_; }
+  // Of input() and output(): what arrived and was not taken yet, and what is to
+  // be sent. Both may be changed at any time, inside and outside of callbacks.
+  // While input() has reached its size limit nothing is read. What freezes the
+  // back of input(), or the front of output(), calls Enable() after it has
+  // unfrozen them.
 
-  // For kRead: the read callback waits for `low` bytes, and reading stops while
-  // input() holds `high` or more. For kWrite: the write callback waits until
-  // output() holds no more than `low`, and reading stops while it holds more
-  // than `high`. A `high` of 0 is no limit.
+  // For kRead, kWrite or both; what they mean stands at FlowLimits.
   void SetWatermarks(EventFlags which, size_t low, size_t high);
+  // The most that one turn reads, or writes; 0 for the default.
+  void SetMaxSingle(EventFlags which, size_t bytes);
+  const FlowLimits& limits() const { return *limits_; }
+  // All of it at once, kept alive by the caller: many connections share one. A
+  // change by the functions above is this connection's own.
+  void ShareLimits(const FlowLimits& limits);
 
   // How long nothing may arrive while reading, and nothing leave while there is
   // something to send; zero for ever. Time counts only while the BufferEvent
   // waits for that.
   void SetTimeouts(Duration read, Duration write);
+  Duration read_timeout() const;
+  Duration write_timeout() const;
 
-  // Once output() is empty, shuts down the sending side: the peer reads the end
-  // of the file after the last byte, while bytes from it still arrive.
-  void FinishOutput();
+  // Moves bytes now that would otherwise move at the end of the round: for
+  // kWrite, those of output(); for kRead, those that wait on the other side.
+  // With kFlush filters hold nothing back, and the other end of a pair takes
+  // more than its high watermark. With kFinished for kWrite the sending side is
+  // shut down once output() is empty: the peer reads the end of the file after
+  // the last byte, while bytes from it still arrive. What is put into output()
+  // after that is not sent any more.
+  //
+  // Calls no callbacks from inside; those that it causes are deferred.
+  void Flush(EventFlags which, FlushMode mode);
+  // Whether kFinished has been carried out.
   bool output_finished() const { return output_finished_; }
 
-  int fd() const { return socket_.get(); }
-  EventBase& base() { return base_; }
+  // Runs the read or the write callback, or both, as if bytes had come or gone;
+  // with kRespect only if the low watermarks allow it. Directly, whatever the
+  // options say, or deferred. The BufferEvent may be gone afterwards.
+  enum class TriggerWatermarks : uint8_t { kRespect, kIgnore };
+  void Trigger(EventFlags which,
+               TriggerWatermarks watermarks = TriggerWatermarks::kRespect,
+               Options::Callbacks when = Options::Callbacks::kDirect);
+  // Runs the event callback. Nothing else follows from the event.
+  void TriggerEvent(ConnectionEvent what, const absl::Status& status,
+                    Options::Callbacks when = Options::Callbacks::kDirect);
+
+  // At which the loop calls it; the middle one at the beginning.
+  void SetPriority(int priority);
+  int priority() const { return priority_; }
+
+  // -1 if there is none: of a pair, or before Connect().
+  int fd() const { return transport_ == nullptr ? -1 : transport_->fd(); }
+  // Puts another transport in the place of the one there is, which is destroyed
+  // (and closes its socket): as after the constructor, but buffers, callbacks,
+  // limits, timeouts and what is enabled stay. Null leaves the BufferEvent
+  // without one. Errors: as of Enable().
+  absl::Status SetTransport(TransportPtr transport);
+  // The same with a transport for `socket`.
+  absl::Status SetDescriptor(UniqueFd socket);
+  // Gives the socket away, and leaves the BufferEvent without a transport. None
+  // if it has none.
+  UniqueFd Detach();
+
+  // The other end of a pair. Null for others, and if it is gone.
+  BufferEvent* partner() const;
+  // What a filter stands upon. Null for others.
+  BufferEvent* underlying() const;
+
+  EventBase& base() const { return base_; }
 
   // Bytes are also counted there, if set. Kept alive by the caller.
   void set_traffic_stats(ListenerStats* stats) { traffic_stats_ = stats; }
 
  private:
-  struct Timeouts;
-  class CallbackScope;
+  struct Deferred;
+  struct Extras;
+  class Timers;
 
-  static void OnReady(int fd, EventFlags what, void* argument);
   static void OnInputChanged(Buffer& input, const BufferChange& change,
                              void* argument);
   static void OnOutputChanged(Buffer& output, const BufferChange& change,
                               void* argument);
 
-  // Each may run callbacks; false if the BufferEvent is gone afterwards.
-  bool CompleteConnect();
-  bool HandleReadable();
-  bool Flush();
-  bool RunEventCallback(ConnectionEvent event, const absl::Status& status);
-  bool Fail(int error, std::string_view call);
-  bool Fail(const absl::Status& status);
+  size_t ReceiveRoom() const override;
+  size_t SendRoom() const override;
+  bool OnConnected() override;
+  bool OnReceived(size_t bytes) override;
+  bool OnEndOfFile() override;
+  bool OnSent(size_t bytes) override;
+  bool OnError(ConnectionEvent direction, const absl::Status& status) override;
+  bool OnTimeout(ConnectionEvent direction) override;
 
-  void ScheduleFlush();
-  void ShutdownIfDone();
+  // Each calls the user, or defers it; false if a callback destroyed the
+  // BufferEvent, or put another transport into it.
+  bool TellRead();
+  bool TellWritten();
+  bool TellEvent(ConnectionEvent what, const absl::Status& status);
+  // Each runs a callback, and then what it left to be done. The same.
+  bool RunRead();
+  bool RunWritten();
+  bool RunEvent(ConnectionEvent what, const absl::Status& status);
+  template <typename Call>
+  bool Run(Call call);
+
+  bool defers() const { return deferred_callbacks_ || flushing_; }
+  Deferred& Defer();
+  void RunDeferred();
+
   bool ReadingSuspended() const;
   bool Reading() const;
   bool Writing() const;
-  // Brings what the loop watches, and the timers, in line with the state.
-  void UpdateInterest();
+  void FinishIfDone();
+  // Brings the transport, and the timers, in line with the state.
+  absl::Status Update();
+  // The same where the only error is one to be told.
+  void UpdateOrTell();
+  void ScheduleSend();
+
+  Extras& extras();
+  FlowLimits& own_limits();
 
   EventBase& base_;
-  UniqueFd socket_;
-  Event ready_;
-  Buffer input_;
-  Buffer output_;
+  TransportPtr transport_;
   BufferObserver input_observer_{&OnInputChanged, this};
   BufferObserver output_observer_{&OnOutputChanged, this};
   Callbacks callbacks_;
   void* argument_ = nullptr;
-  size_t read_low_ = 0;
-  size_t read_high_ = 0;
-  size_t write_low_ = 0;
-  size_t write_high_ = 0;
-  std::unique_ptr<Timeouts> timeouts_;
+  const FlowLimits* limits_;
   ListenerStats* traffic_stats_ = nullptr;
-  bool* destroyed_ = nullptr;  // set while a callback runs
-  int connect_error_ = 0;      // known when Connect() returned, told later
-  bool read_enabled_ = false;
-  bool write_enabled_ = true;
-  bool connecting_ = false;
-  bool end_of_file_ = false;
-  bool broken_ = false;       // an error was reported
-  bool socket_full_ = false;  // the last write was short
-  bool finish_output_ = false;
-  bool output_finished_ = false;
-  // While a callback or a system call of ours runs: what it does to the buffers
-  // takes effect when it returns, all at once.
-  bool busy_ = false;
+  std::unique_ptr<Extras> extras_;
+  internal::Lifeline lifeline_;
+  uint8_t priority_;
+  bool deferred_callbacks_ : 1;
+  bool keeps_descriptor_ : 1;
+  bool read_enabled_ : 1 = false;
+  bool write_enabled_ : 1 = true;
+  bool connecting_ : 1 = false;
+  bool end_of_file_ : 1 = false;
+  bool broken_ : 1 = false;     // an error was reported
+  bool receiving_ : 1 = false;  // the transport has been told so
+  bool finish_output_ : 1 = false;
+  bool output_finished_ : 1 = false;
+  bool flushing_ : 1 = false;  // no callbacks now
+  // While a callback runs: what it does to the buffers takes effect when it
+  // returns, all at once.
+  bool busy_ : 1 = false;
 };
 
 }  // namespace percore

@@ -13,8 +13,7 @@ Connection::Connection(Accepted accepted)
       io_(server_.shard().base(), std::move(accepted.socket)),
       gate_holder_(server_.shard().gate()) {
   io_.set_traffic_stats(server_.stats().get());
-  io_.SetWatermarks(EventFlags::kWrite, server_.options().write_low,
-                    server_.options().write_high);
+  io_.ShareLimits(server_.limits());
   io_.SetCallbacks(
       {.read = &OnReadable, .write = &OnWritable, .event = &OnEvent}, this);
 }
@@ -30,7 +29,7 @@ void Connection::Finish(CloseReason reason) {
   finishing_ = true;
   finish_reason_ = reason;
   io_.input().Clear();
-  io_.FinishOutput();
+  io_.Flush(EventFlags::kWrite, FlushMode::kFinished);
   if (peer_finished_ && io_.output_finished()) {
     Close(reason);
     return;
@@ -69,27 +68,20 @@ void Connection::OnWritable(BufferEvent& io, void* argument) {
   }
 }
 
-void Connection::OnEvent(BufferEvent& io, ConnectionEvent event,
+void Connection::OnEvent(BufferEvent& io, ConnectionEvent what,
                          const absl::Status& /*status*/, void* argument) {
   auto& connection = *static_cast<Connection*>(argument);
-  switch (event) {
-    case ConnectionEvent::kConnected:
-      return;
-    case ConnectionEvent::kEndOfFile:
-      connection.peer_finished_ = true;
-      if (!connection.finishing_) {
-        connection.OnEndOfFile();
-      } else if (io.output_finished()) {
-        connection.Close(connection.finish_reason_);
-      }
-      return;
-    case ConnectionEvent::kError:
-      connection.Close(CloseReason::kError);
-      return;
-    case ConnectionEvent::kReadTimeout:
-    case ConnectionEvent::kWriteTimeout:
-      connection.Close(CloseReason::kTimeout);
-      return;
+  if (Any(what & ConnectionEvent::kError)) {
+    connection.Close(CloseReason::kError);
+  } else if (Any(what & ConnectionEvent::kTimeout)) {
+    connection.Close(CloseReason::kTimeout);
+  } else if (Any(what & ConnectionEvent::kEndOfFile)) {
+    connection.peer_finished_ = true;
+    if (!connection.finishing_) {
+      connection.OnEndOfFile();
+    } else if (io.output_finished()) {
+      connection.Close(connection.finish_reason_);
+    }
   }
 }
 

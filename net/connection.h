@@ -85,7 +85,7 @@ class Connection {
 
   static void OnReadable(BufferEvent& io, void* argument);
   static void OnWritable(BufferEvent& io, void* argument);
-  static void OnEvent(BufferEvent& io, ConnectionEvent event,
+  static void OnEvent(BufferEvent& io, ConnectionEvent what,
                       const absl::Status& status, void* argument);
 
   TcpServer& server_;

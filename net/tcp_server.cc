@@ -18,6 +18,8 @@ TcpServer::TcpServer(Shard& shard, UniqueFd socket, ConnectionFactory factory,
     : shard_(shard),
       factory_(std::move(factory)),
       options_(options),
+      limits_(
+          {.write = {.low = options.write_low, .high = options.write_high}}),
       listener_(
           shard.base(), std::move(socket),
           [](UniqueFd connection, const SocketAddress& peer, void* server) {

@@ -26,6 +26,7 @@
 
 #include "absl/status/statusor.h"
 #include "percore/net/connection.h"
+#include "percore/net/flow_limits.h"
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/net/listener_stats.h"
@@ -77,6 +78,8 @@ class TcpServer : public Service {
 
   Shard& shard() { return shard_; }
   const TcpServerOptions& options() const { return options_; }
+  // Those of each connection.
+  const FlowLimits& limits() const { return limits_; }
   // Any thread; stays valid after the server is gone.
   const std::shared_ptr<ListenerStats>& stats() const { return stats_; }
 
@@ -92,6 +95,7 @@ class TcpServer : public Service {
   Shard& shard_;
   const ConnectionFactory factory_;
   const TcpServerOptions options_;
+  const FlowLimits limits_;
   Listener listener_;
   const std::shared_ptr<ListenerStats> stats_;
   IntrusiveList<Connection, &Connection::server_link_> connections_;

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "percore/runtime/internal/flag_names.h"
+#include "percore/runtime/flag_names.h"
 
 namespace percore {
 
@@ -14,7 +14,7 @@ std::string ToString(BackendFeatures features) {
         {BackendFeatures::kConstantTime, "constant time"},
         {BackendFeatures::kAnyDescriptor, "any descriptor"},
         {BackendFeatures::kEarlyClose, "early close"}}};
-  return internal::NamesOf(features, kNames);
+  return NamesOf(features, kNames);
 }
 
 }  // namespace percore

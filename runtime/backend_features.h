@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string>
 
+#include "percore/runtime/bit_flags.h"
+
 namespace percore {
 
 enum class BackendFeatures : uint8_t {
@@ -27,22 +29,8 @@ enum class BackendFeatures : uint8_t {
   kEarlyClose = 0x08,
 };
 
-constexpr BackendFeatures operator|(BackendFeatures a, BackendFeatures b) {
-  return static_cast<BackendFeatures>(static_cast<uint8_t>(a) |
-                                      static_cast<uint8_t>(b));
-}
-constexpr BackendFeatures operator&(BackendFeatures a, BackendFeatures b) {
-  return static_cast<BackendFeatures>(static_cast<uint8_t>(a) &
-                                      static_cast<uint8_t>(b));
-}
-constexpr BackendFeatures operator~(BackendFeatures a) {
-  return static_cast<BackendFeatures>(~static_cast<uint8_t>(a));
-}
-
-// True if at least one bit is set.
-constexpr bool Any(BackendFeatures features) {
-  return features != BackendFeatures::kNone;
-}
+template <>
+inline constexpr bool kIsBitFlags<BackendFeatures> = true;
 
 // In words: "edge-triggered, any descriptor"; "none".
 std::string ToString(BackendFeatures features);

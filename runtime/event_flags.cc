@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "percore/runtime/internal/flag_names.h"
+#include "percore/runtime/flag_names.h"
 
 namespace percore {
 
@@ -17,7 +17,7 @@ std::string ToString(EventFlags flags) {
        {EventFlags::kTimeout, "timeout"},
        {EventFlags::kPersist, "persist"},
        {EventFlags::kEdgeTriggered, "edge-triggered"}}};
-  return internal::NamesOf(flags, kNames);
+  return NamesOf(flags, kNames);
 }
 
 }  // namespace percore

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string>
 
+#include "percore/runtime/bit_flags.h"
+
 namespace percore {
 
 enum class EventFlags : uint16_t {
@@ -32,30 +34,8 @@ enum class EventFlags : uint16_t {
   kClosed = 0x80,
 };
 
-constexpr EventFlags operator|(EventFlags a, EventFlags b) {
-  return static_cast<EventFlags>(static_cast<uint16_t>(a) |
-                                 static_cast<uint16_t>(b));
-}
-constexpr EventFlags operator&(EventFlags a, EventFlags b) {
-  return static_cast<EventFlags>(static_cast<uint16_t>(a) &
-                                 static_cast<uint16_t>(b));
-}
-constexpr EventFlags operator^(EventFlags a, EventFlags b) {
-  return static_cast<EventFlags>(static_cast<uint16_t>(a) ^
-                                 static_cast<uint16_t>(b));
-}
-constexpr EventFlags operator~(EventFlags a) {
-  return static_cast<EventFlags>(~static_cast<uint16_t>(a));
-}
-constexpr EventFlags& operator|=(EventFlags& a, EventFlags b) {
-  return a = a | b;
-}
-constexpr EventFlags& operator&=(EventFlags& a, EventFlags b) {
-  return a = a & b;
-}
-
-// True if at least one bit is set.
-constexpr bool Any(EventFlags flags) { return flags != EventFlags::kNone; }
+template <>
+inline constexpr bool kIsBitFlags<EventFlags> = true;
 
 // In words: "read, persist"; "none".
 std::string ToString(EventFlags flags);

@@ -257,7 +257,7 @@ TEST_F(BufferEventTest, SendsFilesBetweenOtherBytes) {
   connection_->output().Append("header");
   connection_->output().AppendFile(*std::move(file));
   connection_->output().Append("trailer");
-  connection_->FinishOutput();
+  connection_->Flush(EventFlags::kWrite, FlushMode::kFinished);
   std::string received;
   for (int i = 0; i < 1000 && !connection_->output_finished(); ++i) {
     RunOnce();
@@ -306,7 +306,8 @@ TEST_F(BufferEventTest, ReportsTheEndOfTheFile) {
   shutdown(peer_.get(), SHUT_WR);
   RunOnce(2);
   EXPECT_EQ(connection_->input().ToString(), "last");
-  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kEndOfFile));
+  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kReading |
+                                   ConnectionEvent::kEndOfFile));
   RunOnce(3);  // once
   EXPECT_EQ(events_.size(), 1u);
   connection_->output().Append("still");  // the other direction is open
@@ -318,7 +319,8 @@ TEST_F(BufferEventTest, ReportsAReadError) {
   kernel_.Fail(Call::kRead, ECONNRESET);
   PeerSends("x");
   RunOnce(3);
-  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kError));
+  EXPECT_THAT(events_,
+              ElementsAre(ConnectionEvent::kReading | ConnectionEvent::kError));
   EXPECT_THAT(std::string(error_.message()),
               testing::HasSubstr("Connection reset by peer"));
 }
@@ -328,7 +330,8 @@ TEST_F(BufferEventTest, ReportsAWriteErrorOnce) {
   connection_->output().Append("x");
   connection_->Disable(EventFlags::kRead);
   RunOnce(3);
-  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kError));
+  EXPECT_THAT(events_,
+              ElementsAre(ConnectionEvent::kWriting | ConnectionEvent::kError));
   connection_->output().Append("y");
   RunOnce(3);
   EXPECT_EQ(events_.size(), 1u);
@@ -354,7 +357,8 @@ TEST_F(BufferEventTest, TimesOutWhenNothingArrives) {
   connection_->SetTimeouts(seconds(5), Duration::zero());
   const TimePoint start = kernel_.Now();
   ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
-  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kReadTimeout));
+  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kReading |
+                                   ConnectionEvent::kTimeout));
   EXPECT_EQ(kernel_.Now() - start, seconds(5));
   EXPECT_FALSE(connection_->read_enabled());
 }
@@ -386,7 +390,8 @@ TEST_F(BufferEventTest, TimesOutWhenThePeerTakesNothing) {
   connection_->SetTimeouts(Duration::zero(), seconds(5));
   connection_->output().Append(MoreThanTheSocketHolds());
   while (events_.empty()) ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
-  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kWriteTimeout));
+  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kWriting |
+                                   ConnectionEvent::kTimeout));
   EXPECT_FALSE(connection_->write_enabled());
 }
 
@@ -401,9 +406,7 @@ TEST_F(BufferEventTest, ATimeoutOfZeroIsNone) {
 
 TEST_F(BufferEventTest, FinishesItsOutputAfterTheLastByte) {
   connection_->output().Append("last");
-  connection_->FinishOutput();
-  EXPECT_FALSE(connection_->output_finished());
-  RunOnce();
+  connection_->Flush(EventFlags::kWrite, FlushMode::kFinished);
   EXPECT_TRUE(connection_->output_finished());
   EXPECT_EQ(PeerReceives(), "last");
   char byte;
@@ -473,10 +476,10 @@ TEST_F(BufferEventTest, CountsItsTraffic) {
 TEST_F(BufferEventTest, BoundsWhatItReadsInOneTurn) {
   const int size = 1 << 20;
   setsockopt(peer_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-  const std::string bytes(BufferEvent::kMaxSingleRead * 2, 'x');
+  const std::string bytes(FlowLimits::kDefaultMaxSingleRead * 2, 'x');
   ASSERT_GT(send(peer_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT), 0);
   RunOnce();
-  EXPECT_LE(connection_->input().size(), BufferEvent::kMaxSingleRead);
+  EXPECT_LE(connection_->input().size(), FlowLimits::kDefaultMaxSingleRead);
 }
 
 class BufferEventConnectTest : public BufferEventTest {

@@ -1,0 +1,54 @@
+// A socket that the loop tells when it can be read and written.
+#ifndef PERCORE_NET_INTERNAL_READINESS_TRANSPORT_H_
+#define PERCORE_NET_INTERNAL_READINESS_TRANSPORT_H_
+
+#include <string_view>
+
+#include "percore/net/transport.h"
+#include "percore/net/unique_fd.h"
+#include "percore/runtime/event.h"
+#include "percore/runtime/event_base.h"
+
+namespace percore::internal {
+
+// Few system calls: what is to be sent is written at once, and the loop watches
+// for room only while the socket is full. One read a turn: what is left makes
+// the loop call again, after everybody else.
+class ReadinessTransport final : public Transport {
+ public:
+  ReadinessTransport(EventBase& base, UniqueFd socket);
+
+  absl::Status Connect(const SocketAddress& address) override;
+  absl::Status StartReceiving() override;
+  void StopReceiving() override;
+  bool Send() override;
+  void ScheduleSend() override;
+  void FinishSending() override;
+  void SetPriority(int priority) override { ready_.set_priority(priority); }
+  int fd() const override { return ready_.fd(); }
+  UniqueFd Detach() override;
+
+ private:
+  ~ReadinessTransport() override;
+
+  static void OnReady(int fd, EventFlags what, void* argument);
+  // Each may call the user; false if the transport is gone.
+  bool CompleteConnect();
+  bool Receive();
+  bool Fail(ConnectionEvent direction, int error, std::string_view call);
+
+  void Watch(EventFlags what) { ready_.SetInterest(ready_.interest() | what); }
+  void Unwatch(EventFlags what) {
+    ready_.SetInterest(ready_.interest() & ~what);
+  }
+  Kernel& kernel() { return ready_.base().kernel(); }
+
+  Event ready_;
+  bool connecting_ = false;
+  bool detached_ = false;
+  int connect_error_ = 0;  // known when Connect() returned, told later
+};
+
+}  // namespace percore::internal
+
+#endif  // PERCORE_NET_INTERNAL_READINESS_TRANSPORT_H_

@@ -124,7 +124,7 @@ class Transport {
   // The same, later in this round or in the next. Calls nobody.
   virtual void ScheduleSend() = 0;
   // The peer is to see the end of the file: everything has been sent. Called
-  // once.
+  // once; calls nobody.
   virtual void FinishSending() = 0;
 
   // What Send() leaves to be done for a kFlush or kFinished, and what can be
@@ -139,8 +139,8 @@ class Transport {
   virtual int fd() const { return -1; }
   // Gives the socket away, as the last thing that it does. None if it has none.
   virtual UniqueFd Detach() { return UniqueFd(); }
-  // The other end of a pair; null for others, and if it is gone.
-  virtual BufferEvent* partner() const { return nullptr; }
+  // Whom the other end of a pair serves; null for others, and if it is gone.
+  virtual TransportUser* partner() const { return nullptr; }
   // What a filter stands upon; null for others.
   virtual BufferEvent* underlying() const { return nullptr; }
 

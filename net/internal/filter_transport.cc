@@ -1,0 +1,217 @@
+#include "percore/net/internal/filter_transport.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+
+namespace percore::internal {
+namespace {
+
+// What the underlying connection reads ahead of the filter.
+constexpr size_t kInputHigh = size_t{64} * 1024;
+
+}  // namespace
+
+FilterTransport::FilterTransport(BufferEvent& underlying,
+                                 std::unique_ptr<BufferEvent> owned,
+                                 std::unique_ptr<Filter> filter,
+                                 const FilterOptions& options)
+    : underlying_(underlying),
+      owned_(std::move(owned)),
+      filter_(std::move(filter)),
+      max_pending_input_(options.max_pending_input),
+      max_pending_output_(options.max_pending_output),
+      turn_(Event::Timer(underlying.base(), &OnTurn, this)) {
+  underlying_.SetCallbacks(
+      {.read = &OnRead, .write = &OnWritten, .event = &OnEvent}, this);
+  underlying_.SetWatermarks(EventFlags::kRead, 0,
+                            std::min(kInputHigh, max_pending_input_));
+  // Refilled before it is empty.
+  underlying_.SetWatermarks(EventFlags::kWrite, max_pending_output_ / 2, 0);
+}
+
+FilterTransport::~FilterTransport() {
+  if (owned_ != nullptr) return;
+  underlying_.SetCallbacks({}, nullptr);
+  underlying_.Disable(EventFlags::kRead);
+}
+
+absl::Status FilterTransport::Connect(const SocketAddress& address) {
+  return underlying_.Connect(address);
+}
+
+absl::Status FilterTransport::StartReceiving() {
+  receiving_ = true;
+  // What has arrived meanwhile, or is held by the filter, does not come again.
+  turn_.Activate(EventFlags::kRead);
+  return underlying_.Enable(EventFlags::kRead);
+}
+
+void FilterTransport::StopReceiving() {
+  receiving_ = false;
+  underlying_.Disable(EventFlags::kRead);
+}
+
+void FilterTransport::ScheduleSend() { turn_.Activate(EventFlags::kWrite); }
+
+void FilterTransport::FinishSending() {
+  output_mode_ = FlushMode::kFinished;
+  turn_.Activate(EventFlags::kWrite);
+}
+
+void FilterTransport::Flush(EventFlags what, FlushMode mode) {
+  if (Any(what & EventFlags::kRead)) {
+    underlying_.Flush(EventFlags::kRead, mode);
+    if (receiving_) (void)Receive();
+  }
+  if (Any(what & EventFlags::kWrite)) {
+    if (mode != FlushMode::kNormal && output_mode_ == FlushMode::kNormal) {
+      output_mode_ = FlushMode::kFlush;
+    }
+    if (HasOutput()) (void)Send();
+    underlying_.Flush(EventFlags::kWrite, std::min(mode, FlushMode::kFlush));
+  }
+}
+
+void FilterTransport::SetPriority(int priority) {
+  turn_.set_priority(priority);
+  underlying_.SetPriority(priority);
+}
+
+void FilterTransport::OnTurn(int /*fd*/, EventFlags what, void* argument) {
+  auto& self = *static_cast<FilterTransport*>(argument);
+  if (Any(what & EventFlags::kWrite) && self.HasOutput() && !self.Send()) {
+    return;
+  }
+  if (Any(what & EventFlags::kRead) && self.receiving_) self.Receive();
+}
+
+void FilterTransport::OnRead(BufferEvent& /*underlying*/, void* argument) {
+  auto& self = *static_cast<FilterTransport*>(argument);
+  if (self.receiving_) self.Receive();
+}
+
+void FilterTransport::OnWritten(BufferEvent& /*underlying*/, void* argument) {
+  auto& self = *static_cast<FilterTransport*>(argument);
+  if (self.HasOutput()) self.Send();
+}
+
+void FilterTransport::OnEvent(BufferEvent& /*underlying*/, ConnectionEvent what,
+                              const absl::Status& status, void* argument) {
+  auto& self = *static_cast<FilterTransport*>(argument);
+  const ConnectionEvent direction =
+      what & (ConnectionEvent::kReading | ConnectionEvent::kWriting);
+  if (Any(what & ConnectionEvent::kError)) {
+    self.TellError(direction, status);
+  } else if (Any(what & ConnectionEvent::kTimeout)) {
+    self.TellTimeout(direction);
+  } else if (Any(what & ConnectionEvent::kConnected)) {
+    self.TellConnected();
+  } else if (Any(what & ConnectionEvent::kEndOfFile)) {
+    self.input_ended_ = true;
+    if (self.receiving_) self.Receive();
+  }
+}
+
+bool FilterTransport::Receive() {
+  Buffer& source = underlying_.input();
+  size_t received = 0;
+  absl::StatusOr<FilterResult> result = FilterResult::kOk;
+  bool idle = false;  // the filter did nothing
+  for (size_t room = ReceiveRoom(), turn = room; room > 0 && received < turn;
+       room = ReceiveRoom()) {
+    const size_t source_before = source.size();
+    const size_t before = input().size();
+    result = filter_->FilterInput(
+        source, input(), std::min(room, turn - received),
+        input_ended_ ? FlushMode::kFinished : FlushMode::kNormal);
+    received += input().size() - before;
+    idle = input().size() == before && source.size() == source_before;
+    if (!result.ok() || *result == FilterResult::kNeedMore || idle) break;
+  }
+  if (received > 0) {
+    // An error, the end, or what is left, has its own turn: the user may have
+    // enough, or go.
+    if (!result.ok() || !source.empty() || input_ended_) {
+      turn_.Activate(EventFlags::kRead);
+    }
+    return TellReceived(received);
+  }
+  if (!result.ok()) {
+    return TellError(ConnectionEvent::kReading, result.status());
+  }
+  const bool needs_more = *result == FilterResult::kNeedMore;
+  if (!input_ended_) return !needs_more || MakeRoomForMore();
+  if (end_told_ || !(needs_more || idle)) return true;
+  end_told_ = true;
+  if (needs_more && !source.empty()) {
+    return TellError(
+        ConnectionEvent::kReading,
+        absl::DataLossError("end of file before the filter had all it needs"));
+  }
+  return TellEndOfFile();
+}
+
+bool FilterTransport::MakeRoomForMore() {
+  const size_t size = underlying_.input().size();
+  const Watermarks& read = underlying_.limits().read;
+  if (size < read.high) return true;
+  if (size >= max_pending_input_) {
+    return TellError(
+        ConnectionEvent::kReading,
+        absl::ResourceExhaustedError("the filter needs more than it may hold"));
+  }
+  underlying_.SetWatermarks(EventFlags::kRead, 0,
+                            std::min(2 * size, max_pending_input_));
+  return true;
+}
+
+size_t FilterTransport::OutputRoom() const {
+  const size_t size = underlying_.output().size();
+  return size < max_pending_output_ ? max_pending_output_ - size : 0;
+}
+
+bool FilterTransport::HasOutput() const {
+  return !finished_ && (SendRoom() > 0 || output_mode_ != FlushMode::kNormal);
+}
+
+bool FilterTransport::Send() {
+  Buffer& destination = underlying_.output();
+  const size_t before = output().size();
+  // A user who has more than one turn's worth waits for the next.
+  const size_t end = before - std::min(before, SendRoom());
+  while (true) {
+    size_t room = OutputRoom();
+    if (room == 0) break;  // OnWritten() goes on
+    const size_t size = output().size();
+    if (end > 0) {
+      if (size <= end) {
+        turn_.ActivateLater(EventFlags::kWrite);
+        break;
+      }
+      room = std::min(room, size - end);
+    }
+    const size_t destination_before = destination.size();
+    const absl::StatusOr<FilterResult> result =
+        filter_->FilterOutput(output(), destination, room, output_mode_);
+    if (!result.ok()) {
+      return TellError(ConnectionEvent::kWriting, result.status());
+    }
+    const bool idle =
+        output().size() == size && destination.size() == destination_before;
+    if (*result == FilterResult::kOk && !idle) continue;
+    // The filter has done what it can.
+    if (output_mode_ == FlushMode::kFinished) {
+      finished_ = true;
+      underlying_.Flush(EventFlags::kWrite, FlushMode::kFinished);
+    } else {
+      output_mode_ = FlushMode::kNormal;
+    }
+    break;
+  }
+  const size_t sent = before - output().size();
+  return sent == 0 || TellSent(sent);
+}
+
+}  // namespace percore::internal

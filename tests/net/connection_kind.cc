@@ -1,0 +1,76 @@
+#include "percore/tests/net/connection_kind.h"
+
+#include <sys/socket.h>
+
+#include "percore/net/buffer_event_pair.h"
+#include "percore/net/filter.h"
+#include "percore/net/listen_sockets.h"
+#include "percore/net/socket_pair.h"
+#include "percore/net/unique_fd.h"
+
+namespace percore {
+namespace {
+
+Ends ConnectTcp(EventBase& base, const BufferEventOptions& options) {
+  ListenSockets sockets = *ListenSockets::Open("127.0.0.1:0", 1);
+  const UniqueFd listening = sockets.Take(0);
+  UniqueFd near(base.kernel().Socket(AF_INET, SOCK_STREAM, 0));
+  // Over the loopback the handshake is over when it fails with EINPROGRESS.
+  connect(near.get(), sockets.address().native(),
+          sockets.address().native_size());
+  UniqueFd far(
+      accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  return {std::make_unique<BufferEvent>(base, std::move(near), options),
+          std::make_unique<BufferEvent>(base, std::move(far), options)};
+}
+
+Ends ConnectUnix(EventBase& base, const BufferEventOptions& options) {
+  auto [near, far] = *SocketPair();
+  return {std::make_unique<BufferEvent>(base, std::move(near), options),
+          std::make_unique<BufferEvent>(base, std::move(far), options)};
+}
+
+Ends ConnectPair(EventBase& base, const BufferEventOptions& options) {
+  auto [near, far] = MakeBufferEventPair(base, options);
+  return {std::move(near), std::move(far)};
+}
+
+std::unique_ptr<BufferEvent> Filtered(std::unique_ptr<BufferEvent> underlying,
+                                      const BufferEventOptions& options) {
+  return MakeFilteredBufferEvent(std::move(underlying), MakeFilter({}),
+                                 {.connection = options});
+}
+
+Ends Filtered(Ends ends, const BufferEventOptions& options) {
+  return {Filtered(std::move(ends.near), options),
+          Filtered(std::move(ends.far), options)};
+}
+
+Ends ConnectFilteredUnix(EventBase& base, const BufferEventOptions& options) {
+  return Filtered(ConnectUnix(base, {}), options);
+}
+
+Ends ConnectFilteredPair(EventBase& base, const BufferEventOptions& options) {
+  return Filtered(ConnectPair(base, {}), options);
+}
+
+Ends ConnectTwiceFilteredTcp(EventBase& base,
+                             const BufferEventOptions& options) {
+  return Filtered(Filtered(ConnectTcp(base, {}), {}), options);
+}
+
+}  // namespace
+
+const std::vector<ConnectionKind>& AllConnectionKinds() {
+  static const auto& kinds = *new std::vector<ConnectionKind>{
+      {"Tcp", &ConnectTcp, true},
+      {"Unix", &ConnectUnix, true},
+      {"Pair", &ConnectPair, false},
+      {"FilteredUnix", &ConnectFilteredUnix, true},
+      {"FilteredPair", &ConnectFilteredPair, false},
+      {"TwiceFilteredTcp", &ConnectTwiceFilteredTcp, true},
+  };
+  return kinds;
+}
+
+}  // namespace percore

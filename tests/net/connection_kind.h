@@ -1,0 +1,32 @@
+// Every kind of connection, for tests of what holds for all of them.
+#ifndef PERCORE_TESTS_NET_CONNECTION_KIND_H_
+#define PERCORE_TESTS_NET_CONNECTION_KIND_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "percore/net/buffer_event.h"
+#include "percore/runtime/event_base.h"
+
+namespace percore {
+
+// Two ends that are connected.
+struct Ends {
+  std::unique_ptr<BufferEvent> near;
+  std::unique_ptr<BufferEvent> far;
+};
+
+struct ConnectionKind {
+  std::string name;
+  Ends (*connect)(EventBase& base, const BufferEventOptions& options);
+  // Whether the kernel holds bytes between the two.
+  bool has_kernel_buffers;
+};
+
+const std::vector<ConnectionKind>& AllConnectionKinds();
+
+}  // namespace percore
+
+#endif  // PERCORE_TESTS_NET_CONNECTION_KIND_H_

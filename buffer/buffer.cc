@@ -96,7 +96,7 @@ bool Buffer::Append(Buffer&& source) {
       source.size_ <= SIZE_MAX - size_ && &source != this) [[likely]] {
     const size_t moved = source.size_;
     LinkToTail(source.CutAll());
-    if (observers_ != nullptr || source.observers_ != nullptr) {
+    if (observers_.any() || source.observers_.any()) {
       NotifyMoved(source, *this, moved, 0);
     }
     return true;

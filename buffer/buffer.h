@@ -150,7 +150,7 @@ class Buffer {
   Buffer& operator=(Buffer&& source) noexcept;
   // Observers are not called.
   ~Buffer() {
-    if (head_ != nullptr || observers_ != nullptr) Destroy();
+    if (head_ != nullptr || observers_.any()) Destroy();
   }
 
   size_t size() const { return size_; }
@@ -184,7 +184,7 @@ class Buffer {
   template <typename... Args>
   bool AppendFormat(const absl::FormatSpec<Args...>& format,
                     const Args&... arguments) {
-    if (observers_ == nullptr && !Is(kFrozenBack | kLimited)) {
+    if (!observers_.any() && !Is(kFrozenBack | kLimited)) {
       absl::Format(this, format, arguments...);
       return true;
     }
@@ -413,6 +413,10 @@ class Buffer {
   // Nothing happens if it is not among this Buffer's.
   void RemoveObserver(BufferObserver& observer);
 
+  // Tells `owner` of every change from now on; called once, before there are
+  // observers. The owner outlives the Buffer.
+  void SetOwner(BufferOwner& owner);
+
  private:
   // How absl::Format() writes to it.
   friend void AbslFormatFlush(Buffer* buffer, absl::string_view text) {
@@ -457,11 +461,12 @@ class Buffer {
   }
 
   void Notify(size_t added, size_t drained) {
-    if (observers_ != nullptr) [[unlikely]] {
+    if (observers_.any()) [[unlikely]] {
       NotifyObservers(added, drained);
     }
   }
   void NotifyObservers(size_t added, size_t drained);
+  void NotifyOwner(size_t added, size_t drained);
   // Tells the observers of both that `added` bytes moved from `source` to
   // `destination`, which lost `drained` bytes of its own.
   static void NotifyMoved(Buffer& source, Buffer& destination, size_t added,
@@ -537,7 +542,7 @@ class Buffer {
   Segment* head_ = nullptr;
   Segment* tail_ = nullptr;
   size_t size_ = 0;
-  BufferObserver* observers_ = nullptr;
+  internal::ObserverLink observers_;
   size_t size_limit_ = SIZE_MAX;
   uint32_t max_read_ = UINT32_MAX;
   uint8_t read_exponent_ = kFirstReadExponent;

@@ -17,7 +17,7 @@ class Buffer::Notification {
  public:
   Notification(Buffer& buffer, size_t added, size_t drained)
       : buffer_(&buffer),
-        next_(buffer.observers_),
+        next_(buffer.observers_.observer()),
         change_{.original_size = buffer.size_ + drained - added,
                 .added = added,
                 .drained = drained},
@@ -40,7 +40,7 @@ class Buffer::Notification {
   void Deliver() {
     while (buffer_ != nullptr && next_ != until_) {
       BufferObserver& observer = *next_;
-      next_ = observer.next_;
+      next_ = observer.next_.observer();
       if (!observer.enabled()) continue;
       const BufferChange change = change_;
       observer.callback_(*buffer_, change, observer.argument_);
@@ -57,8 +57,12 @@ class Buffer::Notification {
   static void Forget(const BufferObserver& observer) {
     for (Notification* pending = innermost_; pending != nullptr;
          pending = pending->outer_) {
-      if (pending->next_ == &observer) pending->next_ = observer.next_;
-      if (pending->until_ == &observer) pending->until_ = observer.next_;
+      if (pending->next_ == &observer) {
+        pending->next_ = observer.next_.observer();
+      }
+      if (pending->until_ == &observer) {
+        pending->until_ = observer.next_.observer();
+      }
     }
   }
 
@@ -88,41 +92,58 @@ void Buffer::AddObserver(BufferObserver& observer) {
   EndReservation();
   observer.set_buffer(this);
   observer.next_ = observers_;
-  observers_ = &observer;
+  observers_ = internal::ObserverLink(&observer);
 }
 
 void Buffer::RemoveObserver(BufferObserver& observer) {
   EndReservation();
   if (observer.buffer() != this) return;
   Notification::Forget(observer);
-  BufferObserver** link = &observers_;
-  while (*link != &observer) link = &(*link)->next_;
+  internal::ObserverLink* link = &observers_;
+  while (link->observer() != &observer) link = &link->observer()->next_;
   *link = observer.next_;
-  observer.next_ = nullptr;
+  observer.next_ = {};
   observer.set_buffer(nullptr);
 }
 
 void Buffer::RemoveAllObservers() {
-  if (observers_ == nullptr) return;
+  if (observers_.observer() == nullptr) return;
   Notification::Forget(*this);
-  while (observers_ != nullptr) {
-    BufferObserver& observer = *observers_;
+  while (observers_.observer() != nullptr) {
+    BufferObserver& observer = *observers_.observer();
     observers_ = observer.next_;
-    observer.next_ = nullptr;
+    observer.next_ = {};
     observer.set_buffer(nullptr);
   }
 }
 
+void Buffer::SetOwner(BufferOwner& owner) {
+  observers_ = internal::ObserverLink(&owner);
+}
+
+void Buffer::NotifyOwner(size_t added, size_t drained) {
+  internal::ObserverLink link = observers_;
+  while (link.observer() != nullptr) link = link.observer()->next_;
+  if (BufferOwner* const owner = link.owner(); owner != nullptr) {
+    owner->OnBufferChanged(*this, added, drained);
+  }
+}
+
 void Buffer::NotifyObservers(size_t added, size_t drained) {
-  Notification(*this, added, drained).Deliver();
+  NotifyOwner(added, drained);
+  if (observers_.observer() != nullptr) {
+    Notification(*this, added, drained).Deliver();
+  }
 }
 
 void Buffer::NotifyMoved(Buffer& source, Buffer& destination, size_t added,
                          size_t drained) {
-  if (source.observers_ == nullptr || added == 0) {
+  if (!source.observers_.any() || added == 0) {
     if (added + drained != 0) destination.Notify(added, drained);
     return;
   }
+  source.NotifyOwner(0, added);
+  destination.NotifyOwner(added, drained);
   // Both know of the change before anybody is told, who might make another.
   Notification to_destination(destination, added, drained);
   Notification(source, 0, added).Deliver();

@@ -1,8 +1,7 @@
 // Who wants to know that a Buffer changed, and by how much.
 //
-// A connection sends what somebody put into its output, and reads on when
-// somebody took from its input: without asking, again and again, how large they
-// are. It observes the two Buffers.
+// A protocol wants to know how much of a message has left, a log how much there
+// was: without asking, again and again, how large a Buffer is. They observe it.
 //
 // ```cpp
 // percore::Buffer output;
@@ -33,6 +32,54 @@ struct BufferChange {
 
   bool operator==(const BufferChange&) const = default;
 };
+
+// Whose Buffer it is, as a connection's: told of every change, as it is made,
+// before any observer. One for each Buffer, set by Buffer::SetOwner().
+class BufferOwner {
+ public:
+  // The Buffer's size has grown by `added` - `drained`. Must not change it, nor
+  // destroy it.
+  virtual void OnBufferChanged(const Buffer& buffer, size_t added,
+                               size_t drained) = 0;
+
+ protected:
+  ~BufferOwner() = default;
+};
+
+class BufferObserver;
+
+namespace internal {
+
+// From a Buffer, or one of its observers, to the next observer; from the last
+// one to the owner: they share the room of a pointer, whose lowest bit is free.
+class ObserverLink {
+ public:
+  ObserverLink() = default;
+  explicit ObserverLink(BufferObserver* observer)
+      : bits_(reinterpret_cast<uintptr_t>(observer)) {}
+  explicit ObserverLink(BufferOwner* owner)
+      : bits_(reinterpret_cast<uintptr_t>(owner) | kOwner) {}
+
+  // Whether there is anybody.
+  bool any() const { return bits_ != 0; }
+  // Null if it does not lead to an observer, or to the owner.
+  BufferObserver* observer() const {
+    return (bits_ & kOwner) != 0 ? nullptr
+                                 : reinterpret_cast<BufferObserver*>(bits_);
+  }
+  BufferOwner* owner() const {
+    return (bits_ & kOwner) == 0
+               ? nullptr
+               : reinterpret_cast<BufferOwner*>(bits_ & ~kOwner);
+  }
+
+ private:
+  static constexpr uintptr_t kOwner = 1;
+
+  uintptr_t bits_ = 0;
+};
+
+}  // namespace internal
 
 // Thread: the Buffer's. Ownership: the user's, who may destroy it at any time,
 // in its own callback too; it observes nothing any more then, and neither when
@@ -74,9 +121,8 @@ class BufferObserver {
 
   const Callback callback_;
   void* const argument_;
-  BufferObserver* next_ = nullptr;
-  // The Buffer's address, in which the lowest bit is free: there are two
-  // observers in each connection.
+  internal::ObserverLink next_;
+  // The Buffer's address, in which the lowest bit is free.
   uintptr_t buffer_ = 0;
 };
 

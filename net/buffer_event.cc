@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "percore/net/internal/lifeline.h"
 #include "percore/net/socket_transport.h"
 #include "percore/runtime/deferred_callback.h"
 #include "percore/runtime/error.h"
@@ -94,10 +95,7 @@ BufferEvent::BufferEvent(EventBase& base, const Options& options)
       limits_(&kDefaultLimits),
       priority_(static_cast<uint8_t>(base.priority_count() / 2)),
       deferred_callbacks_(options.callbacks == Options::Callbacks::kDeferred),
-      keeps_descriptor_(options.descriptor == Options::Descriptor::kKeep) {
-  input().AddObserver(input_observer_);
-  output().AddObserver(output_observer_);
-}
+      keeps_descriptor_(options.descriptor == Options::Descriptor::kKeep) {}
 
 BufferEvent::BufferEvent(EventBase& base, UniqueFd socket,
                          const Options& options)
@@ -112,6 +110,7 @@ BufferEvent::BufferEvent(EventBase& base, TransportPtr transport,
 }
 
 BufferEvent::~BufferEvent() {
+  internal::Lifeline::Cut(this);
   if (keeps_descriptor_ && transport_ != nullptr) {
     (void)transport_->Detach().Release();
   }
@@ -253,7 +252,7 @@ void BufferEvent::SetPriority(int priority) {
 
 absl::Status BufferEvent::SetTransport(TransportPtr transport) {
   // Those that work for the old one stop.
-  lifeline_.Cut();
+  internal::Lifeline::Cut(this);
   busy_ = false;
   if (extras_ != nullptr) extras_->deferred = nullptr;
   transport_ = std::move(transport);
@@ -293,20 +292,17 @@ BufferEvent* BufferEvent::underlying() const {
   return transport_ == nullptr ? nullptr : transport_->underlying();
 }
 
-void BufferEvent::OnInputChanged(Buffer& /*input*/, const BufferChange& change,
-                                 void* argument) {
-  auto& connection = *static_cast<BufferEvent*>(argument);
-  // Reading goes on as soon as there is room again.
-  if (change.drained > 0 && !connection.busy_) connection.UpdateOrTell();
-}
-
-void BufferEvent::OnOutputChanged(Buffer& /*output*/,
-                                  const BufferChange& change, void* argument) {
-  auto& connection = *static_cast<BufferEvent*>(argument);
-  // The transport says itself what it has taken.
-  if (connection.busy_ || change.added == 0) return;
-  connection.ScheduleSend();
-  connection.UpdateOrTell();
+void BufferEvent::OnBufferChanged(const Buffer& buffer, size_t added,
+                                  size_t drained) {
+  if (busy_) return;
+  if (&buffer == &input()) {
+    // Reading goes on as soon as there is room again.
+    if (drained > 0) UpdateOrTell();
+  } else if (added > 0) {
+    // What has left the transport tells by itself.
+    ScheduleSend();
+    UpdateOrTell();
+  }
 }
 
 size_t BufferEvent::ReceiveRoom() const {
@@ -441,11 +437,11 @@ bool BufferEvent::RunEvent(ConnectionEvent what, const absl::Status& status) {
 
 template <typename Call>
 bool BufferEvent::Run(Call call) {
-  internal::Lifeline::Watch watch(lifeline_);
+  const internal::Lifeline lifeline(this);
   const bool was_busy = busy_;
   busy_ = true;
   call();
-  if (watch.cut()) return false;
+  if (lifeline.cut()) return false;
   busy_ = was_busy;
   return true;
 }

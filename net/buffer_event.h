@@ -41,7 +41,6 @@
 #include "percore/buffer/buffer.h"
 #include "percore/net/connection_event.h"
 #include "percore/net/flow_limits.h"
-#include "percore/net/internal/lifeline.h"
 #include "percore/net/listener_stats.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/transport.h"
@@ -204,11 +203,8 @@ class BufferEvent final : public TransportUser {
   struct Extras;
   class Timers;
 
-  static void OnInputChanged(Buffer& input, const BufferChange& change,
-                             void* argument);
-  static void OnOutputChanged(Buffer& output, const BufferChange& change,
-                              void* argument);
-
+  void OnBufferChanged(const Buffer& buffer, size_t added,
+                       size_t drained) override;
   size_t ReceiveRoom() const override;
   size_t SendRoom() const override;
   bool OnConnected() override;
@@ -249,14 +245,11 @@ class BufferEvent final : public TransportUser {
 
   EventBase& base_;
   TransportPtr transport_;
-  BufferObserver input_observer_{&OnInputChanged, this};
-  BufferObserver output_observer_{&OnOutputChanged, this};
   Callbacks callbacks_;
   void* argument_ = nullptr;
   const FlowLimits* limits_;
   ListenerStats* traffic_stats_ = nullptr;
   std::unique_ptr<Extras> extras_;
-  internal::Lifeline lifeline_;
   uint8_t priority_;
   bool deferred_callbacks_ : 1;
   bool keeps_descriptor_ : 1;

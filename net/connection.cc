@@ -10,8 +10,7 @@ namespace percore {
 Connection::Connection(Accepted accepted)
     : server_(accepted.server),
       peer_(accepted.peer),
-      io_(server_.shard().base(), std::move(accepted.socket)),
-      gate_holder_(server_.shard().gate()) {
+      io_(server_.shard().base(), std::move(accepted.socket)) {
   io_.set_traffic_stats(server_.stats().get());
   io_.ShareLimits(server_.limits());
   io_.SetCallbacks(

@@ -18,7 +18,6 @@
 #include "percore/net/listener_stats.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
-#include "percore/runtime/gate.h"
 #include "percore/runtime/intrusive_list.h"
 
 namespace percore {
@@ -26,8 +25,7 @@ namespace percore {
 class Shard;
 class TcpServer;
 
-// Thread: its shard's. Owned by its server; Close() is how it ends. While it
-// lives it holds the shard's gate.
+// Thread: its shard's. Owned by its server; Close() is how it ends.
 //
 // Its life:
 //
@@ -91,7 +89,6 @@ class Connection {
   TcpServer& server_;
   const SocketAddress peer_;
   BufferEvent io_;
-  const Gate::Holder gate_holder_;
   ListLink<Connection> server_link_;
   bool finishing_ = false;
   bool peer_finished_ = false;

@@ -26,7 +26,7 @@ enum class AcceptError {
 inline constexpr size_t kAcceptErrorCount = 4;
 
 // Why a connection was closed.
-enum class CloseReason {
+enum class CloseReason : uint8_t {
   kEndOfFile,  // the peer finished
   kLocal,      // the application closed it
   kError,      // reset, or another error of the socket

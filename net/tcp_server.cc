@@ -48,6 +48,7 @@ void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
       factory_({.server = *this, .socket = std::move(socket), .peer = peer})
           .release();
   connections_.PushBack(connection);
+  if (!gate_holder_.has_value()) gate_holder_.emplace(shard_.gate());
   // The kernel may refuse to watch the socket when it is out of memory.
   if (!connection->io().Enable(EventFlags::kRead).ok()) {
     connection->Close(CloseReason::kError);
@@ -57,6 +58,7 @@ void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
 void TcpServer::Destroy(Connection* connection) {
   connections_.Remove(connection);
   delete connection;
+  if (connections_.empty()) gate_holder_.reset();
 }
 
 }  // namespace percore

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -30,6 +31,7 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/net/listener_stats.h"
+#include "percore/runtime/gate.h"
 #include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/service.h"
 #include "percore/runtime/shard.h"
@@ -99,6 +101,7 @@ class TcpServer : public Service {
   Listener listener_;
   const std::shared_ptr<ListenerStats> stats_;
   IntrusiveList<Connection, &Connection::server_link_> connections_;
+  std::optional<Gate::Holder> gate_holder_;  // while there are connections
 };
 
 }  // namespace percore

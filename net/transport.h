@@ -57,7 +57,7 @@ enum class FlushMode : uint8_t {
 };
 
 // Whom a transport serves. A BufferEvent is one.
-class TransportUser {
+class TransportUser : private BufferOwner {
  public:
   TransportUser(const TransportUser&) = delete;
   TransportUser& operator=(const TransportUser&) = delete;
@@ -69,11 +69,19 @@ class TransportUser {
   const Buffer& output() const { return output_; }
 
  protected:
-  TransportUser() = default;
+  TransportUser() {
+    input_.SetOwner(*this);
+    output_.SetOwner(*this);
+  }
   ~TransportUser() = default;
 
  private:
   friend class Transport;
+
+  // The transport has changed one of the buffers, or anybody else has. Nothing
+  // more may be done to either from inside.
+  void OnBufferChanged(const Buffer& /*buffer*/, size_t /*added*/,
+                       size_t /*drained*/) override {}
 
   // How many bytes may be moved now, in one go.
   virtual size_t ReceiveRoom() const = 0;

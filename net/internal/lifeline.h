@@ -1,57 +1,45 @@
 // Tells functions on the stack that the object they work for is gone.
 //
 // A callback may destroy the object that calls it. The function that makes the
-// call holds a Watch, and returns when it is cut. Any number of them may be
+// call holds a Lifeline, and returns when it is cut. Any number of them may be
 // nested: a callback that makes the object call another one, which destroys it,
 // cuts both.
 //
-//   Lifeline::Watch watch(lifeline_);
+//   Lifeline lifeline(this);
 //   callback(*this);
-//   if (watch.cut()) return;
+//   if (lifeline.cut()) return;
+//
+// The object's destructor calls Lifeline::Cut(this). It keeps nothing for that:
+// the lifelines of a thread are on its stack, and linked.
 #ifndef PERCORE_NET_INTERNAL_LIFELINE_H_
 #define PERCORE_NET_INTERNAL_LIFELINE_H_
 
 namespace percore::internal {
 
-// A member of the object. One thread. Cost: 8 bytes.
 class Lifeline {
  public:
-  class Watch {
-   public:
-    explicit Watch(Lifeline& lifeline)
-        : lifeline_(&lifeline), outer_(lifeline.innermost_) {
-      lifeline.innermost_ = this;
-    }
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch() {
-      if (lifeline_ != nullptr) lifeline_->innermost_ = outer_;
-    }
-
-    bool cut() const { return lifeline_ == nullptr; }
-
-   private:
-    friend class Lifeline;
-
-    Lifeline* lifeline_;
-    Watch* const outer_;
-  };
-
-  Lifeline() = default;
+  explicit Lifeline(const void* object) : object_(object), outer_(innermost_) {
+    innermost_ = this;
+  }
   Lifeline(const Lifeline&) = delete;
   Lifeline& operator=(const Lifeline&) = delete;
-  ~Lifeline() { Cut(); }
+  ~Lifeline() { innermost_ = outer_; }
 
-  // As destroying it, but new watches may be made.
-  void Cut() {
-    for (Watch* watch = innermost_; watch != nullptr; watch = watch->outer_) {
-      watch->lifeline_ = nullptr;
+  bool cut() const { return object_ == nullptr; }
+
+  // All that lead to `object`, on this thread.
+  static void Cut(const void* object) {
+    for (Lifeline* lifeline = innermost_; lifeline != nullptr;
+         lifeline = lifeline->outer_) {
+      if (lifeline->object_ == object) lifeline->object_ = nullptr;
     }
-    innermost_ = nullptr;
   }
 
  private:
-  Watch* innermost_ = nullptr;
+  static inline constinit thread_local Lifeline* innermost_ = nullptr;
+
+  const void* object_;
+  Lifeline* const outer_;
 };
 
 }  // namespace percore::internal

@@ -396,7 +396,9 @@ class Buffer {
   // appends or reads.
   void Freeze(BufferEnd end);
   void Unfreeze(BufferEnd end);
-  bool frozen(BufferEnd end) const;
+  bool frozen(BufferEnd end) const {
+    return Is(end == BufferEnd::kFront ? kFrozenFront : kFrozenBack);
+  }
 
   // The Buffer does not grow beyond `bytes`. What it holds already, stays.
   void SetSizeLimit(size_t bytes);
@@ -462,11 +464,11 @@ class Buffer {
 
   void Notify(size_t added, size_t drained) {
     if (observers_.any()) [[unlikely]] {
-      NotifyObservers(added, drained);
+      NotifyAll(added, drained);
     }
   }
-  void NotifyObservers(size_t added, size_t drained);
-  void NotifyOwner(size_t added, size_t drained);
+  void NotifyAll(size_t added, size_t drained);
+  void NotifyOwner(size_t added, size_t drained) const;
   // Tells the observers of both that `added` bytes moved from `source` to
   // `destination`, which lost `drained` bytes of its own.
   static void NotifyMoved(Buffer& source, Buffer& destination, size_t added,

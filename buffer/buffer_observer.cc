@@ -121,7 +121,7 @@ void Buffer::SetOwner(BufferOwner& owner) {
   observers_ = internal::ObserverLink(&owner);
 }
 
-void Buffer::NotifyOwner(size_t added, size_t drained) {
+void Buffer::NotifyOwner(size_t added, size_t drained) const {
   internal::ObserverLink link = observers_;
   while (link.observer() != nullptr) link = link.observer()->next_;
   if (BufferOwner* const owner = link.owner(); owner != nullptr) {
@@ -129,11 +129,10 @@ void Buffer::NotifyOwner(size_t added, size_t drained) {
   }
 }
 
-void Buffer::NotifyObservers(size_t added, size_t drained) {
+void Buffer::NotifyAll(size_t added, size_t drained) {
   NotifyOwner(added, drained);
-  if (observers_.observer() != nullptr) {
-    Notification(*this, added, drained).Deliver();
-  }
+  if (observers_.observer() == nullptr) return;
+  Notification(*this, added, drained).Deliver();
 }
 
 void Buffer::NotifyMoved(Buffer& source, Buffer& destination, size_t added,
@@ -144,6 +143,10 @@ void Buffer::NotifyMoved(Buffer& source, Buffer& destination, size_t added,
   }
   source.NotifyOwner(0, added);
   destination.NotifyOwner(added, drained);
+  if (source.observers_.observer() == nullptr &&
+      destination.observers_.observer() == nullptr) {
+    return;
+  }
   // Both know of the change before anybody is told, who might make another.
   Notification to_destination(destination, added, drained);
   Notification(source, 0, added).Deliver();

@@ -16,10 +16,6 @@ void Buffer::Unfreeze(BufferEnd end) {
   state_ = static_cast<uint8_t>(state_ & ~bit);
 }
 
-bool Buffer::frozen(BufferEnd end) const {
-  return Is(end == BufferEnd::kFront ? kFrozenFront : kFrozenBack);
-}
-
 void Buffer::SetSizeLimit(size_t bytes) {
   EndReservation();
   size_limit_ = bytes;

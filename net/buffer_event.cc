@@ -398,51 +398,40 @@ bool BufferEvent::TellEvent(ConnectionEvent what, const absl::Status& status) {
 }
 
 bool BufferEvent::RunRead() {
-  if (!Run([&] {
-        if (callbacks_.read != nullptr) callbacks_.read(*this, argument_);
-      })) {
-    return false;
-  }
-  // What the callback wrote leaves at once.
-  if (!busy_ && Writing() && !transport_->Send()) return false;
-  UpdateOrTell();
-  return true;
+  return Run(AfterCall::kSend, [this] {
+    if (callbacks_.read != nullptr) callbacks_.read(*this, argument_);
+  });
 }
 
 bool BufferEvent::RunWritten() {
-  if (!Run([&] {
-        if (callbacks_.write != nullptr) callbacks_.write(*this, argument_);
-      })) {
-    return false;
-  }
-  // Not at once: whoever always has more to write would keep all others
-  // waiting.
-  ScheduleSend();
-  UpdateOrTell();
-  return true;
+  // Whoever always has more to write does not keep all others waiting.
+  return Run(AfterCall::kScheduleSend, [this] {
+    if (callbacks_.write != nullptr) callbacks_.write(*this, argument_);
+  });
 }
 
 bool BufferEvent::RunEvent(ConnectionEvent what, const absl::Status& status) {
-  if (!Run([&] {
-        if (callbacks_.event != nullptr) {
-          callbacks_.event(*this, what, status, argument_);
-        }
-      })) {
-    return false;
-  }
-  ScheduleSend();
-  UpdateOrTell();
-  return true;
+  return Run(AfterCall::kScheduleSend, [&] {
+    if (callbacks_.event == nullptr) return;
+    callbacks_.event(*this, what, status, argument_);
+  });
 }
 
 template <typename Call>
-bool BufferEvent::Run(Call call) {
+bool BufferEvent::Run(AfterCall after, Call call) {
   const internal::Lifeline lifeline(this);
   const bool was_busy = busy_;
   busy_ = true;
   call();
   if (lifeline.cut()) return false;
-  busy_ = was_busy;
+  // Of calls within calls the outermost sees to the rest.
+  if (was_busy) return true;
+  if (after == AfterCall::kSend && Writing() && !transport_->Send()) {
+    return false;
+  }
+  busy_ = false;
+  ScheduleSend();
+  UpdateOrTell();
   return true;
 }
 
@@ -517,6 +506,7 @@ absl::Status BufferEvent::Update() {
 }
 
 void BufferEvent::UpdateOrTell() {
+  if (busy_) return;
   if (absl::Status status = Update(); !status.ok()) {
     TriggerEvent(ConnectionEvent::kReading | ConnectionEvent::kError, status,
                  Options::Callbacks::kDeferred);

@@ -219,12 +219,13 @@ class BufferEvent final : public TransportUser {
   bool TellRead();
   bool TellWritten();
   bool TellEvent(ConnectionEvent what, const absl::Status& status);
-  // Each runs a callback, and then what it left to be done. The same.
+  // Each runs a callback, and sees to what it left to be done. The same.
   bool RunRead();
   bool RunWritten();
   bool RunEvent(ConnectionEvent what, const absl::Status& status);
+  enum class AfterCall : uint8_t { kSend, kScheduleSend };
   template <typename Call>
-  bool Run(Call call);
+  bool Run(AfterCall after, Call call);
 
   bool defers() const { return deferred_callbacks_ || flushing_; }
   Deferred& Defer();
@@ -236,7 +237,7 @@ class BufferEvent final : public TransportUser {
   void FinishIfDone();
   // Brings the transport, and the timers, in line with the state.
   absl::Status Update();
-  // The same where the only error is one to be told.
+  // The same at the end of a turn, where the only error is one to be told.
   void UpdateOrTell();
   void ScheduleSend();
 
@@ -262,8 +263,8 @@ class BufferEvent final : public TransportUser {
   bool finish_output_ : 1 = false;
   bool output_finished_ : 1 = false;
   bool flushing_ : 1 = false;  // no callbacks now
-  // While a callback runs: what it does to the buffers takes effect when it
-  // returns, all at once.
+  // While a callback runs, and what it wrote is sent: what it did takes effect
+  // then, all at once.
   bool busy_ : 1 = false;
 };
 

@@ -133,6 +133,11 @@ absl::Status BufferEvent::Connect(const SocketAddress& address) {
   return status;
 }
 
+void BufferEvent::SetCallbacks(const Callbacks& callbacks, void* argument) {
+  callbacks_ = callbacks;
+  argument_ = argument;
+}
+
 absl::Status BufferEvent::Enable(EventFlags what) {
   if (Any(what & EventFlags::kRead)) read_enabled_ = true;
   if (Any(what & EventFlags::kWrite)) write_enabled_ = true;

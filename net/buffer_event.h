@@ -109,10 +109,7 @@ class BufferEvent final : public TransportUser {
   absl::Status Connect(const SocketAddress& address);
 
   // At any time. Callbacks that have not run yet go to the new ones.
-  void SetCallbacks(const Callbacks& callbacks, void* argument) {
-    callbacks_ = callbacks;
-    argument_ = argument;
-  }
+  void SetCallbacks(const Callbacks& callbacks, void* argument);
   const Callbacks& callbacks() const { return callbacks_; }
   void* argument() const { return argument_; }
 

@@ -5,6 +5,7 @@
 #include "percore/net/buffer_event_pair.h"
 #include "percore/net/filter.h"
 #include "percore/net/listen_sockets.h"
+#include "percore/net/socket_options.h"
 #include "percore/net/socket_pair.h"
 #include "percore/net/unique_fd.h"
 
@@ -20,6 +21,9 @@ Ends ConnectTcp(EventBase& base, const BufferEventOptions& options) {
           sockets.address().native_size());
   UniqueFd far(
       accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  // What is written has arrived when the call returns.
+  SetNoDelay(near.get()).IgnoreError();
+  SetNoDelay(far.get()).IgnoreError();
   return {std::make_unique<BufferEvent>(base, std::move(near), options),
           std::make_unique<BufferEvent>(base, std::move(far), options)};
 }

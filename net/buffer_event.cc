@@ -357,6 +357,7 @@ bool BufferEvent::OnSent(size_t bytes) {
 
 bool BufferEvent::OnError(ConnectionEvent direction,
                           const absl::Status& status) {
+  if (broken_) return true;
   connecting_ = false;
   broken_ = true;
   read_enabled_ = false;
@@ -472,12 +473,12 @@ bool BufferEvent::ReadingSuspended() const {
 }
 
 bool BufferEvent::Reading() const {
-  return read_enabled_ && !end_of_file_ && !connecting_ &&
+  return read_enabled_ && !end_of_file_ && !broken_ && !connecting_ &&
          transport_ != nullptr && !ReadingSuspended();
 }
 
 bool BufferEvent::Writing() const {
-  return write_enabled_ && !output().empty() && !connecting_ &&
+  return write_enabled_ && !output().empty() && !broken_ && !connecting_ &&
          !output_finished_ && transport_ != nullptr &&
          !output().frozen(BufferEnd::kFront);
 }

@@ -28,7 +28,7 @@ absl::Status ReadinessTransport::Connect(const SocketAddress& address) {
   // Anything but "in progress" is known already. It is told from the loop all
   // the same: SO_ERROR does not have it any more.
   if (result < 0 && result != -EINPROGRESS && result != -EINTR) {
-    connect_error_ = -result;
+    error_ = -result;
     ready_.Activate(EventFlags::kWrite);
   }
   return absl::OkStatus();
@@ -49,8 +49,11 @@ void ReadinessTransport::ScheduleSend() {
 }
 
 void ReadinessTransport::FinishSending() {
-  // It fails only if the peer is gone, which reading tells.
-  kernel().Shutdown(fd(), SHUT_WR);
+  const int result = kernel().Shutdown(fd(), SHUT_WR);
+  if (result == 0) return;
+  // The peer is gone: nobody may be reading, who would be told of it.
+  error_ = -result;
+  ready_.Activate(EventFlags::kWrite);
 }
 
 UniqueFd ReadinessTransport::Detach() {
@@ -63,6 +66,10 @@ void ReadinessTransport::OnReady(int /*fd*/, EventFlags what, void* argument) {
   auto& transport = *static_cast<ReadinessTransport*>(argument);
   if (transport.connecting_) {
     transport.CompleteConnect();
+    return;
+  }
+  if (const int error = std::exchange(transport.error_, 0); error != 0) {
+    transport.Fail(ConnectionEvent::kWriting, error, "shutdown");
     return;
   }
   if (Any(what & EventFlags::kWrite)) {
@@ -80,7 +87,7 @@ void ReadinessTransport::OnReady(int /*fd*/, EventFlags what, void* argument) {
 bool ReadinessTransport::CompleteConnect() {
   connecting_ = false;
   Unwatch(EventFlags::kWrite);
-  if (const int error = std::exchange(connect_error_, 0); error != 0) {
+  if (const int error = std::exchange(error_, 0); error != 0) {
     return Fail(ConnectionEvent::kNone, error, "connect");
   }
   const absl::Status status = PendingError(fd(), "connect", kernel());

@@ -46,7 +46,7 @@ class ReadinessTransport final : public Transport {
   Event ready_;
   bool connecting_ = false;
   bool detached_ = false;
-  int connect_error_ = 0;  // known when Connect() returned, told later
+  int error_ = 0;  // of connect() or shutdown(), told from the loop
 };
 
 }  // namespace percore::internal

@@ -99,14 +99,12 @@ class Model {
   }
 
   bool Move(ModelEnd& from, ModelEnd& to) {
-    const size_t room = !to.Reading() ? 0
-                        : to.read.high == 0
-                            ? SIZE_MAX
-                            : to.read.high - to.input;
-    const size_t sent =
-        !from.Writing()  ? 0
-        : holds_nothing_ ? std::min(from.output, room)
-                         : from.output;
+    const size_t room = !to.Reading()       ? 0
+                        : to.read.high == 0 ? SIZE_MAX
+                                            : to.read.high - to.input;
+    const size_t sent = !from.Writing()  ? 0
+                        : holds_nothing_ ? std::min(from.output, room)
+                                         : from.output;
     from.output -= sent;
     from.on_the_way += sent;
     if (sent > 0) {
@@ -173,8 +171,8 @@ class ConnectionModelTest : public testing::TestWithParam<ConnectionKind> {
     for (int i = 0; i < operations; ++i) {
       const size_t side = one_of(2);
       std::string text;
-      Apply(one_of(8), one_of, model, model.ends[side],
-            *real[side].connection, text);
+      Apply(one_of(8), one_of, model, model.ends[side], *real[side].connection,
+            text);
       model.Settle();
       if (one_of(3) != 0) {
         Run();
@@ -231,8 +229,8 @@ class ConnectionModelTest : public testing::TestWithParam<ConnectionKind> {
       case 6:
         end.read_timeout = static_cast<int64_t>(one_of(10));
         end.write_timeout = static_cast<int64_t>(one_of(10));
-        text = absl::StrCat("timeouts ", end.read_timeout, " ",
-                            end.write_timeout);
+        text =
+            absl::StrCat("timeouts ", end.read_timeout, " ", end.write_timeout);
         connection.SetTimeouts(seconds(end.read_timeout),
                                seconds(end.write_timeout));
         model.RestartTimers(end);
@@ -269,10 +267,10 @@ class ConnectionModelTest : public testing::TestWithParam<ConnectionKind> {
                           told_read, ", of writing ", told_written,
                           ", timeouts ", read_timeouts, " ", write_timeouts);
     };
-    const std::string expected = describe(
-        model.input, model.output, model.read_enabled, model.write_enabled,
-        model.told_read, model.told_written, model.read_timeouts,
-        model.write_timeouts);
+    const std::string expected =
+        describe(model.input, model.output, model.read_enabled,
+                 model.write_enabled, model.told_read, model.told_written,
+                 model.read_timeouts, model.write_timeouts);
     const std::string actual = describe(
         connection.input().size(), connection.output().size(),
         connection.read_enabled(), connection.write_enabled(), real.told_read,

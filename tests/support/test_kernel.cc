@@ -25,6 +25,11 @@ int TestKernel::Count(Call call) {
   return plans_[call].count;
 }
 
+int TestKernel::PlannedCalls(Call call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return static_cast<int>(plans_[call].results.size());
+}
+
 int TestKernel::Next(Call call) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Plan& plan = plans_[call];

@@ -71,6 +71,9 @@ class TestKernel : public Kernel {
   void LimitTransfers(size_t size) { transfer_limit_ = size; }
   // How often the call was made, failures included.
   int Count(Call call);
+  // Of what Fail() has planned for `call`, passing calls included, what no call
+  // has come for yet.
+  int PlannedCalls(Call call);
 
   void Advance(Duration duration);
 

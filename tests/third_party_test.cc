@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <prometheus/registry.h>
 #include <uv.h>
+#include <zlib.h>
 
 #include <array>
 #include <asio/io_context.hpp>
@@ -28,6 +29,8 @@ TEST(ThirdPartyTest, OpenSslLinks) {
   EXPECT_EQ(RAND_bytes(bytes.data(), bytes.size()), 1);
   EXPECT_NE(TLS_method(), nullptr);
 }
+
+TEST(ThirdPartyTest, ZlibLinks) { EXPECT_EQ(crc32(0, nullptr, 0), 0U); }
 
 TEST(ThirdPartyTest, PrometheusLinks) {
   EXPECT_TRUE(prometheus::Registry().Collect().empty());

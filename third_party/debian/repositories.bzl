@@ -198,3 +198,9 @@ def debian_repositories():
         package = "libjemalloc-dev",
         targets = {":jemalloc": ["-ljemalloc"]},
     )
+    debian_library(
+        name = "zlib",
+        needs = ["/usr/include/zlib.h"],
+        package = "zlib1g-dev",
+        targets = {":zlib": ["-lz"]},
+    )

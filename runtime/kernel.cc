@@ -1,6 +1,7 @@
 #include "percore/runtime/kernel.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -228,5 +229,14 @@ int Kernel::GetPeerName(int fd, sockaddr* address, socklen_t* size) {
 int Kernel::Shutdown(int fd, int how) { return OrError(shutdown(fd, how)); }
 
 int Kernel::Close(int fd) { return OrError(close(fd)); }
+
+int Kernel::GetAddressInfo(const char* host, const addrinfo* hints,
+                           addrinfo** result) {
+  return getaddrinfo(host, nullptr, hints, result);
+}
+
+void Kernel::FreeAddressInfo(addrinfo* result) {
+  if (result != nullptr) freeaddrinfo(result);
+}
 
 }  // namespace percore

@@ -34,6 +34,8 @@
 
 #include "percore/runtime/time.h"
 
+struct addrinfo;  // <netdb.h>
+
 namespace percore {
 
 // Thread-safe: a Kernel keeps no state that a call changes (a test's own
@@ -113,6 +115,13 @@ class Kernel {
   virtual int GetPeerName(int fd, sockaddr* address, socklen_t* size);
   virtual int Shutdown(int fd, int how);
   virtual int Close(int fd);
+
+  // getaddrinfo(3), without a service, and freeaddrinfo(3). No system call of
+  // its own, but files, sockets and seconds of waiting. Returns 0 or an EAI_
+  // code; errno says more of EAI_SYSTEM.
+  virtual int GetAddressInfo(const char* host, const addrinfo* hints,
+                             addrinfo** result);
+  virtual void FreeAddressInfo(addrinfo* result);
 };
 
 }  // namespace percore

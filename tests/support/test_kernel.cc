@@ -1,6 +1,9 @@
 #include "percore/tests/support/test_kernel.h"
 
+#include <netdb.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace percore {
 namespace {
@@ -18,6 +21,12 @@ void TestKernel::Fail(Call call, int error, int times, int passing) {
   std::deque<int>& results = plans_[call].results;
   results.insert(results.end(), passing, 0);
   results.insert(results.end(), times, error);
+}
+
+void TestKernel::AddHost(const std::string& host,
+                         std::vector<std::string> addresses) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  hosts_[host] = std::move(addresses);
 }
 
 int TestKernel::Count(Call call) {
@@ -215,5 +224,30 @@ int TestKernel::Shutdown(int fd, int how) {
 }
 
 #undef PERCORE_FAIL_OR
+
+int TestKernel::GetAddressInfo(const char* host, const addrinfo* hints,
+                               addrinfo** result) {
+  if (const int error = Next(Call::kGetAddressInfo); error != 0) {
+    return -error;  // the EAI_ code, as it was given to Fail()
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto known = hosts_.find(host);
+  if (known == hosts_.end()) {
+    return Kernel::GetAddressInfo(host, hints, result);
+  }
+  addrinfo numeric = *hints;
+  numeric.ai_flags |= AI_NUMERICHOST;
+  *result = nullptr;
+  // The C library frees a list node by node, and so lists may be joined.
+  addrinfo** end = result;
+  for (const std::string& address : known->second) {
+    if (Kernel::GetAddressInfo(address.c_str(), &numeric, end) != 0) {
+      *end = nullptr;  // of the other family
+      continue;
+    }
+    while (*end != nullptr) end = &(*end)->ai_next;
+  }
+  return *result == nullptr ? EAI_NODATA : 0;
+}
 
 }  // namespace percore

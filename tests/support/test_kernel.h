@@ -13,6 +13,8 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "percore/runtime/kernel.h"
 
@@ -59,6 +61,7 @@ class TestKernel : public Kernel {
     kGetSocketName,
     kGetPeerName,
     kShutdown,
+    kGetAddressInfo,  // fails with an EAI_ code
   };
 
   explicit TestKernel(Clock clock = Clock::kReal) : clock_(clock) {}
@@ -66,6 +69,9 @@ class TestKernel : public Kernel {
   // After `passing` more calls that succeed, the next `times` calls fail with
   // `error`, a positive errno.
   void Fail(Call call, int error, int times = 1, int passing = 0);
+  // From now on GetAddressInfo() knows `host`, and has these addresses for it:
+  // numbers, in this order. The real system is not asked.
+  void AddHost(const std::string& host, std::vector<std::string> addresses);
   // From now on reads, writev() and sendfile() move at most `size` bytes a
   // call.
   void LimitTransfers(size_t size) { transfer_limit_ = size; }
@@ -114,6 +120,8 @@ class TestKernel : public Kernel {
   int GetSocketName(int fd, sockaddr* address, socklen_t* size) override;
   int GetPeerName(int fd, sockaddr* address, socklen_t* size) override;
   int Shutdown(int fd, int how) override;
+  int GetAddressInfo(const char* host, const addrinfo* hints,
+                     addrinfo** result) override;
 
  private:
   struct Plan {
@@ -134,6 +142,7 @@ class TestKernel : public Kernel {
       std::chrono::nanoseconds(std::chrono::hours(1)).count()};
   std::mutex mutex_;
   std::map<Call, Plan> plans_;
+  std::map<std::string, std::vector<std::string>> hosts_;
 };
 
 }  // namespace percore

@@ -1,14 +1,11 @@
 #include "percore/net/buffer_event.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "percore/net/internal/lifeline.h"
 #include "percore/net/socket_transport.h"
 #include "percore/runtime/deferred_callback.h"
-#include "percore/runtime/error.h"
 
 namespace percore {
 namespace {
@@ -118,11 +115,9 @@ BufferEvent::~BufferEvent() {
 
 absl::Status BufferEvent::Connect(const SocketAddress& address) {
   if (transport_ == nullptr) {
-    UniqueFd socket(base_.kernel().Socket(address.family(), SOCK_STREAM, 0));
-    if (!socket.valid()) {
-      return SystemError(-socket.get(), "socket", address.ToString());
-    }
-    if (absl::Status status = SetDescriptor(std::move(socket)); !status.ok()) {
+    absl::StatusOr<TransportPtr> made = OpenSocketTransport(base_, address);
+    if (!made.ok()) return made.status();
+    if (absl::Status status = SetTransport(*std::move(made)); !status.ok()) {
       return status;
     }
   }

@@ -114,7 +114,8 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  // Whom to serve from now on; called once, before anything else.
+  // Whom to serve from now on; called before anything else. A second time if
+  // somebody else has connected it: in OnConnected(), which then returns false.
   void Attach(TransportUser& user) { user_ = &user; }
 
   // Begins to connect. Success or failure is told from the loop; nothing is

@@ -12,6 +12,8 @@
 // auto base = percore::EventBase::Create({});
 // if (!base.ok()) return;
 // percore::BlockingResolver resolver(**base);
+// percore::BufferEvent connection(**base);
+// connection.ConnectHost(resolver, "localhost", 80);
 // ```
 #ifndef PERCORE_NET_BLOCKING_RESOLVER_H_
 #define PERCORE_NET_BLOCKING_RESOLVER_H_

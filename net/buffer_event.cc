@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "percore/net/blocking_resolver.h"
 #include "percore/net/internal/lifeline.h"
 #include "percore/net/socket_transport.h"
 #include "percore/runtime/deferred_callback.h"
@@ -85,6 +86,8 @@ struct BufferEvent::Extras {
   std::unique_ptr<Timers> timers;
   std::unique_ptr<Deferred> deferred;
   FlowLimits limits;
+  std::unique_ptr<BlockingResolver> blocking_resolver;
+  std::unique_ptr<HostConnector> host_connector;  // while it works
 };
 
 BufferEvent::BufferEvent(EventBase& base, const Options& options)
@@ -131,6 +134,23 @@ absl::Status BufferEvent::Connect(const SocketAddress& address) {
 void BufferEvent::SetCallbacks(const Callbacks& callbacks, void* argument) {
   callbacks_ = callbacks;
   argument_ = argument;
+}
+
+void BufferEvent::ConnectHost(Resolver& resolver, std::string_view host,
+                              uint16_t port,
+                              const HostConnectorOptions& options) {
+  // Without a transport there is nothing that could fail.
+  SetTransport(nullptr).IgnoreError();
+  connecting_ = true;
+  extras().host_connector = std::make_unique<HostConnector>(
+      base_, resolver, host, port, &OnHostConnected, this, options);
+}
+
+void BufferEvent::ConnectHostBlocking(std::string_view host, uint16_t port,
+                                      const HostConnectorOptions& options) {
+  std::unique_ptr<BlockingResolver>& resolver = extras().blocking_resolver;
+  if (resolver == nullptr) resolver = std::make_unique<BlockingResolver>(base_);
+  ConnectHost(*resolver, host, port, options);
 }
 
 absl::Status BufferEvent::Enable(EventFlags what) {
@@ -254,7 +274,10 @@ absl::Status BufferEvent::SetTransport(TransportPtr transport) {
   // Those that work for the old one stop.
   internal::Lifeline::Cut(this);
   busy_ = false;
-  if (extras_ != nullptr) extras_->deferred = nullptr;
+  if (extras_ != nullptr) {
+    extras_->deferred = nullptr;
+    extras_->host_connector = nullptr;
+  }
   transport_ = std::move(transport);
   connecting_ = false;
   end_of_file_ = false;
@@ -292,6 +315,22 @@ BufferEvent* BufferEvent::underlying() const {
   return transport_ == nullptr ? nullptr : transport_->underlying();
 }
 
+// Not by SetTransport(), which would forget what was asked for meanwhile: to
+// finish the output, say.
+void BufferEvent::OnHostConnected(absl::StatusOr<HostConnection> result,
+                                  void* argument) {
+  auto& connection = *static_cast<BufferEvent*>(argument);
+  connection.extras_->host_connector = nullptr;
+  if (!result.ok()) {
+    connection.OnError(ConnectionEvent::kNone, result.status());
+    return;
+  }
+  connection.transport_ = std::move(result->transport);
+  connection.transport_->Attach(connection);
+  connection.transport_->SetPriority(connection.priority_);
+  connection.OnConnected();
+}
+
 void BufferEvent::OnBufferChanged(const Buffer& buffer, size_t added,
                                   size_t drained) {
   if (busy_) return;
@@ -319,6 +358,7 @@ size_t BufferEvent::SendRoom() const {
 
 bool BufferEvent::OnConnected() {
   connecting_ = false;
+  FinishIfDone();
   return TellEvent(ConnectionEvent::kConnected, absl::OkStatus());
 }
 

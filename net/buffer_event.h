@@ -36,12 +36,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "percore/buffer/buffer.h"
 #include "percore/net/connection_event.h"
 #include "percore/net/flow_limits.h"
+#include "percore/net/host_connector.h"
 #include "percore/net/listener_stats.h"
+#include "percore/net/resolver.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/transport.h"
 #include "percore/net/unique_fd.h"
@@ -107,6 +110,18 @@ class BufferEvent final : public TransportUser {
   // Errors: FailedPrecondition for what has nowhere to connect to; what the
   // kernel says when it gives no socket, or refuses to watch it.
   absl::Status Connect(const SocketAddress& address);
+
+  // Connects to a host by its name: what HostConnector does, with a transport
+  // that takes the place of the one there is. Both outcomes, wrong arguments
+  // too, come as events, never from inside this call; IsResolutionError() of
+  // the status tells whether there was no address to try. Output may be written
+  // before, and timeouts begin to count afterwards. Connect(), SetTransport()
+  // and another ConnectHost() give up what goes on. The resolver outlives it.
+  void ConnectHost(Resolver& resolver, std::string_view host, uint16_t port,
+                   const HostConnectorOptions& options = {});
+  // The same through a BlockingResolver: THE LOOP WAITS for getaddrinfo().
+  void ConnectHostBlocking(std::string_view host, uint16_t port,
+                           const HostConnectorOptions& options = {});
 
   // At any time. Callbacks that have not run yet go to the new ones.
   void SetCallbacks(const Callbacks& callbacks, void* argument);
@@ -200,6 +215,8 @@ class BufferEvent final : public TransportUser {
   struct Extras;
   class Timers;
 
+  static void OnHostConnected(absl::StatusOr<HostConnection> result,
+                              void* argument);
   void OnBufferChanged(const Buffer& buffer, size_t added,
                        size_t drained) override;
   size_t ReceiveRoom() const override;

@@ -186,7 +186,9 @@ void AppendRows(const Rows& rows, MetricType type, Counted counted,
 struct ListenerSnapshot {
   uint64_t accepted = 0;
   std::array<uint64_t, kAcceptErrorCount> accept_errors{};
+  std::array<uint64_t, kRejectReasonCount> rejected{};
   int64_t paused = 0;
+  int64_t full = 0;
   std::array<uint64_t, kCloseReasonCount> closed{};
   uint64_t received_bytes = 0;
   uint64_t sent_bytes = 0;
@@ -204,7 +206,11 @@ struct ListenerSnapshot {
     for (size_t i = 0; i < accept_errors.size(); ++i) {
       accept_errors[i] += stats.accept_errors[i].Get();
     }
+    for (size_t i = 0; i < rejected.size(); ++i) {
+      rejected[i] += stats.rejected[i].Get();
+    }
     paused += stats.paused.Get();
+    full += stats.full.Get();
     received_bytes += stats.received_bytes.Get();
     sent_bytes += stats.sent_bytes.Get();
   }
@@ -214,7 +220,11 @@ struct ListenerSnapshot {
     for (size_t i = 0; i < accept_errors.size(); ++i) {
       accept_errors[i] += other.accept_errors[i];
     }
+    for (size_t i = 0; i < rejected.size(); ++i) {
+      rejected[i] += other.rejected[i];
+    }
     paused += other.paused;
+    full += other.full;
     for (size_t i = 0; i < closed.size(); ++i) closed[i] += other.closed[i];
     received_bytes += other.received_bytes;
     sent_bytes += other.sent_bytes;
@@ -229,6 +239,8 @@ struct ListenerSnapshot {
 
 constexpr std::array<const char*, kAcceptErrorCount> kAcceptErrorNames = {
     "no_descriptors", "no_memory", "aborted", "other"};
+constexpr std::array<const char*, kRejectReasonCount> kRejectReasonNames = {
+    "no_descriptors", "limit"};
 constexpr std::array<const char*, kCloseReasonCount> kCloseReasonNames = {
     "eof", "local", "error", "timeout", "drained", "cut_off"};
 
@@ -240,9 +252,18 @@ void AppendListeners(
   Family errors("percore_listener_accept_errors_total",
                 "Failures to accept a connection, by reason.",
                 MetricType::Counter);
+  Family rejected(
+      "percore_listener_rejected_total",
+      "Connections closed as soon as they were accepted, by reason.",
+      MetricType::Counter);
   Family paused(
       "percore_listener_paused",
       "Shards on which the listener rests because it ran out of something.",
+      MetricType::Gauge);
+  Family full(
+      "percore_listener_full",
+      "Shards on which the listener waits, at a limit, for a connection "
+      "to be closed.",
       MetricType::Gauge);
   Family open("percore_connections_open",
               "Connections accepted and not closed.", MetricType::Gauge);
@@ -273,14 +294,19 @@ void AppendListeners(
       errors.Add(static_cast<double>(total.accept_errors[i]),
                  with_reason(kAcceptErrorNames[i]));
     }
+    for (size_t i = 0; i < kRejectReasonCount; ++i) {
+      rejected.Add(static_cast<double>(total.rejected[i]),
+                   with_reason(kRejectReasonNames[i]));
+    }
     paused.Add(static_cast<double>(total.paused), {{"listener", listener}});
+    full.Add(static_cast<double>(total.full), {{"listener", listener}});
     for (size_t i = 0; i < kCloseReasonCount; ++i) {
       closed.Add(static_cast<double>(total.closed[i]),
                  with_reason(kCloseReasonNames[i]));
     }
   }
-  for (Family* family :
-       {&accepted, &errors, &paused, &open, &closed, &received, &sent}) {
+  for (Family* family : {&accepted, &errors, &rejected, &paused, &full, &open,
+                         &closed, &received, &sent}) {
     std::move(*family).AppendTo(families);
   }
 }

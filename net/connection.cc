@@ -10,6 +10,7 @@ namespace percore {
 Connection::Connection(Accepted accepted)
     : server_(accepted.server),
       peer_(accepted.peer),
+      place_(std::move(accepted.place)),
       io_(server_.shard().base(), std::move(accepted.socket)) {
   io_.set_traffic_stats(server_.stats().get());
   io_.ShareLimits(server_.limits());

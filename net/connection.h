@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "percore/net/buffer_event.h"
+#include "percore/net/connection_place.h"
 #include "percore/net/listener_stats.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
@@ -45,6 +46,7 @@ class Connection {
     TcpServer& server;
     UniqueFd socket;
     SocketAddress peer;
+    ConnectionPlace place = {};
   };
 
   explicit Connection(Accepted accepted);
@@ -88,6 +90,7 @@ class Connection {
 
   TcpServer& server_;
   const SocketAddress peer_;
+  const ConnectionPlace place_;  // given back once the socket is closed
   BufferEvent io_;
   ListLink<Connection> server_link_;
   bool finishing_ = false;

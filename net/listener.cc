@@ -4,6 +4,11 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "percore/net/internal/connection_quota.h"
+#include "percore/runtime/error.h"
+
 namespace percore {
 namespace {
 
@@ -34,11 +39,13 @@ AcceptError Classify(int error) {
 }  // namespace
 
 Listener::Listener(EventBase& base, UniqueFd socket, Callback callback,
-                   void* argument)
+                   void* argument, const ListenerOptions& options)
     : base_(base),
       socket_(std::move(socket)),
       callback_(callback),
       argument_(argument),
+      accept_batch_(std::max(options.accept_batch, 1)),
+      when_full_(options.when_full),
       stats_(std::make_shared<ListenerStats>()),
       readable_(
           base, socket_.get(), EventFlags::kRead | EventFlags::kPersist,
@@ -51,48 +58,119 @@ Listener::Listener(EventBase& base, UniqueFd socket, Callback callback,
           [](int, EventFlags, void* listener) {
             static_cast<Listener*>(listener)->GoOn();
           },
-          this)) {}
+          this)) {
+  if (options.max_connections <= 0 && options.limit == nullptr) return;
+  quota_ = new internal::ConnectionQuota(
+      base, options.max_connections, options.limit,
+      [](void* listener) {
+        auto& self = *static_cast<Listener*>(listener);
+        self.GoOn();
+        // The place is kept for us: look at once whether there is a client for
+        // it.
+        self.readable_.Activate(EventFlags::kRead);
+      },
+      this);
+}
 
 Listener::~Listener() {
   if (destroyed_ != nullptr) *destroyed_ = true;
-  stats_->paused.Set(0);
-  readable_.Del();
-  base_.CloseDescriptor(socket_.Release());
+  Disable();
+  if (quota_ != nullptr) quota_->Detach();
+  if (socket_.valid()) base_.CloseDescriptor(socket_.Release());
 }
 
 absl::Status Listener::Enable() {
-  readable_.SetInterest(EventFlags::kRead);
-  return readable_.Add();
+  if (!socket_.valid()) {
+    return absl::FailedPreconditionError(
+        "the listener's socket was given back");
+  }
+  if (enabled_) return absl::OkStatus();
+  readable_.SetInterest(callback_ == nullptr ? EventFlags::kNone
+                                             : EventFlags::kRead);
+  if (absl::Status status = readable_.Add(); !status.ok()) return status;
+  enabled_ = true;
+  FillReserve();
+  return absl::OkStatus();
 }
 
 void Listener::Disable() {
+  enabled_ = resting_ = waiting_ = false;
   readable_.Del();
   rested_.Del();
+  if (quota_ != nullptr) quota_->StopWaiting();
   stats_->paused.Set(0);
+  stats_->full.Set(0);
+}
+
+void Listener::SetCallback(Callback callback, void* argument) {
+  callback_ = callback;
+  argument_ = argument;
+  UpdateInterest();
+}
+
+void Listener::SetErrorCallback(ErrorCallback callback, void* argument) {
+  error_callback_ = callback;
+  error_argument_ = argument;
+}
+
+UniqueFd Listener::Release() {
+  Disable();
+  reserve_.Reset();
+  return std::move(socket_);
 }
 
 void Listener::AcceptBatch() {
   bool destroyed = false;
   destroyed_ = &destroyed;
-  for (int accepted = 0; accepted < kAcceptBatch; ++accepted) {
+  for (int accepted = 0; accepted < accept_batch_ && accepting(); ++accepted) {
+    const Admission admission = Admit(accepted);
+    if (admission == Admission::kNotNow) break;
+    if (admission == Admission::kAccept) {
+      place_ = ConnectionPlace(quota_);
+    }
     sockaddr_storage storage;
     socklen_t size = sizeof(storage);
     auto* native = reinterpret_cast<sockaddr*>(&storage);
     UniqueFd connection(base_.kernel().Accept(socket_.get(), native, &size));
     if (!connection.valid()) {
-      if (HandleError(-connection.get())) continue;
+      place_.GiveBack();
+      const bool go_on = HandleError(-connection.get());
+      if (destroyed) return;
+      if (go_on) continue;
       break;
     }
     next_rest_ = kFirstRest;
+    if (admission == Admission::kReject) {
+      stats_->rejected[static_cast<size_t>(RejectReason::kLimit)].Add();
+      continue;
+    }
     stats_->accepted.Add();
     // A family that SocketAddress does not know has no address to show.
     callback_(std::move(connection),
               SocketAddress::FromNative(native, size).value_or(SocketAddress()),
               argument_);
     if (destroyed) return;
-    if (!Any(readable_.Pending(EventFlags::kRead))) break;  // disabled
+    place_.GiveBack();
   }
   destroyed_ = nullptr;
+  if (quota_ != nullptr) quota_->Settle();
+}
+
+Listener::Admission Listener::Admit(int accepted) {
+  if (quota_ == nullptr || quota_->TryTake()) return Admission::kAccept;
+  using Want = internal::ConnectionQuota::Want;
+  if (when_full_ == WhenFull::kRefuse) {
+    if (!quota_->Wait(Want::kAnswer)) return Admission::kReject;
+  } else {
+    // Only a socket that was found readable is known to have a client that
+    // waits: a place asked for too early is one that others lack.
+    if (accepted > 0) return Admission::kNotNow;
+    quota_->Wait(Want::kPlace);
+  }
+  waiting_ = true;
+  stats_->full.Set(1);
+  UpdateInterest();
+  return Admission::kNotNow;
 }
 
 bool Listener::HandleError(int error) {
@@ -101,21 +179,63 @@ bool Listener::HandleError(int error) {
   const AcceptError reason = Classify(error);
   stats_->accept_errors[static_cast<size_t>(reason)].Add();
   if (reason == AcceptError::kAborted) return true;
+  if (reason == AcceptError::kNoDescriptors) RejectOneFromReserve();
   Rest();
+  Report(error);
   return false;
 }
 
+// One for each rest: a descriptor may be free again soon, and the others would
+// have been turned away for nothing.
+void Listener::RejectOneFromReserve() {
+  if (!reserve_.valid()) return;
+  reserve_.Reset();
+  // Another thread may have been faster.
+  if (UniqueFd(base_.kernel().Accept(socket_.get(), nullptr, nullptr))
+          .valid()) {
+    stats_->rejected[static_cast<size_t>(RejectReason::kNoDescriptors)].Add();
+  }
+  FillReserve();
+}
+
+// A file of its own and no copy of another descriptor, which would not help
+// where the whole system has too many files open (ENFILE).
+void Listener::FillReserve() {
+  if (!reserve_.valid()) reserve_.Reset(base_.kernel().EventFd());
+}
+
 void Listener::Rest() {
-  readable_.SetInterest(EventFlags::kNone);
+  resting_ = true;
   stats_->paused.Set(1);
+  UpdateInterest();
   // A pure timer: there is nothing that Add() could refuse.
   (void)rested_.Add(next_rest_);
   next_rest_ = std::min(next_rest_ * 2, kLongestRest);
 }
 
+// The last thing that a turn does: the callback may destroy the listener.
+void Listener::Report(int error) {
+  if (error_callback_ == nullptr) return;
+  const absl::StatusOr<SocketAddress> address =
+      SocketAddress::OfSocket(socket_.get(), base_.kernel());
+  error_callback_(
+      SystemError(error, "accept",
+                  address.ok() ? address->ToString()
+                               : absl::StrCat("fd ", socket_.get())),
+      error_argument_);
+}
+
 void Listener::GoOn() {
+  resting_ = waiting_ = false;
   stats_->paused.Set(0);
-  readable_.SetInterest(EventFlags::kRead);
+  stats_->full.Set(0);
+  FillReserve();
+  UpdateInterest();
+}
+
+void Listener::UpdateInterest() {
+  if (!enabled_) return;
+  readable_.SetInterest(accepting() ? EventFlags::kRead : EventFlags::kNone);
 }
 
 }  // namespace percore

@@ -25,6 +25,14 @@ enum class AcceptError {
 };
 inline constexpr size_t kAcceptErrorCount = 4;
 
+// Why a connection was accepted only to be closed at once, so that its client
+// need not wait for an answer that does not come.
+enum class RejectReason {
+  kNoDescriptors,  // it has had the listener's reserve
+  kLimit,          // there were as many connections as there may be
+};
+inline constexpr size_t kRejectReasonCount = 2;
+
 // Why a connection was closed.
 enum class CloseReason : uint8_t {
   kEndOfFile,  // the peer finished
@@ -37,12 +45,15 @@ enum class CloseReason : uint8_t {
 inline constexpr size_t kCloseReasonCount = 6;
 
 // Written by the shard's thread, read by any. accepted is the sum of the open
-// and the closed connections.
+// and the closed connections; rejected ones are not among them.
 struct ListenerStats {
   Counter accepted;
   std::array<Counter, kAcceptErrorCount> accept_errors;  // by AcceptError
+  std::array<Counter, kRejectReasonCount> rejected;      // by RejectReason
   // 1 while the listener rests because accept() ran out of something.
   Gauge paused;
+  // 1 while it waits, at a limit, for a connection to be closed.
+  Gauge full;
   std::array<Counter, kCloseReasonCount> closed;  // by CloseReason
   Counter received_bytes;
   Counter sent_bytes;

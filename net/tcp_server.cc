@@ -26,7 +26,7 @@ TcpServer::TcpServer(Shard& shard, UniqueFd socket, ConnectionFactory factory,
             static_cast<TcpServer*>(server)->Accept(std::move(connection),
                                                     peer);
           },
-          this),
+          this, options.listener),
       stats_(listener_.stats()) {}
 
 TcpServer::~TcpServer() {
@@ -44,9 +44,11 @@ void TcpServer::Drain() {
 }
 
 void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
-  Connection* connection =
-      factory_({.server = *this, .socket = std::move(socket), .peer = peer})
-          .release();
+  Connection* connection = factory_({.server = *this,
+                                     .socket = std::move(socket),
+                                     .peer = peer,
+                                     .place = listener_.TakePlace()})
+                               .release();
   connections_.PushBack(connection);
   if (!gate_holder_.has_value()) gate_holder_.emplace(shard_.gate());
   // The kernel may refuse to watch the socket when it is out of memory.

@@ -45,6 +45,9 @@ struct TcpServerOptions {
   // `write_low` bytes are left.
   size_t write_low = 0;
   size_t write_high = 256 * 1024;
+  // How connections are accepted, and how many: a connection holds its place
+  // until it is destroyed.
+  ListenerOptions listener = {};
 };
 
 // Thread: its shard's, unless a comment says otherwise.

@@ -125,7 +125,9 @@ TEST(CollectorTest, ShowsEveryNumberOfAListener) {
     stats->accept_errors[i].Add(i + 1);
   }
   for (size_t i = 0; i < kCloseReasonCount; ++i) stats->closed[i].Add(i + 1);
+  for (size_t i = 0; i < kRejectReasonCount; ++i) stats->rejected[i].Add(i + 1);
   stats->paused.Set(1);
+  stats->full.Set(1);
   stats->received_bytes.Add(100);
   stats->sent_bytes.Add(200);
   Collector collector;
@@ -136,6 +138,10 @@ TEST(CollectorTest, ShowsEveryNumberOfAListener) {
   const std::map<std::string, double> expected = {
       {"percore_listener_accepted_total" + labels + "}", 30},
       {"percore_listener_paused" + total + "}", 1},
+      {"percore_listener_full" + total + "}", 1},
+      {"percore_listener_rejected_total" + total + ",reason=no_descriptors}",
+       1},
+      {"percore_listener_rejected_total" + total + ",reason=limit}", 2},
       {"percore_connections_open" + labels + "}", 30 - 21},
       {"percore_connection_received_bytes_total" + labels + "}", 100},
       {"percore_connection_sent_bytes_total" + labels + "}", 200},
@@ -197,7 +203,9 @@ TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
       {"percore_xshard_notifications_elided_total", kCounter, "shard"},
       {"percore_listener_accepted_total", kCounter, "listener,shard"},
       {"percore_listener_accept_errors_total", kCounter, "listener,reason"},
+      {"percore_listener_rejected_total", kCounter, "listener,reason"},
       {"percore_listener_paused", kGauge, "listener"},
+      {"percore_listener_full", kGauge, "listener"},
       {"percore_connections_open", kGauge, "listener,shard"},
       {"percore_connections_closed_total", kCounter, "listener,reason"},
       {"percore_connection_received_bytes_total", kCounter, "listener,shard"},

@@ -23,20 +23,40 @@ class ListenerTest : public testing::Test {
   using Function = std::function<void(UniqueFd)>;
 
   void SetUp() override {
-    listener_.emplace(
-        *base_, sockets_.Take(0),
-        [](UniqueFd connection, const SocketAddress& peer, void* test) {
-          EXPECT_NE(peer.port(), 0);
-          static_cast<ListenerTest*>(test)->on_accept_(std::move(connection));
+    MakeListener(sockets_.Take(0));
+    ASSERT_TRUE(listener_->Enable().ok());
+  }
+
+  static void OnAccept(UniqueFd connection, const SocketAddress& peer,
+                       void* test) {
+    EXPECT_NE(peer.port(), 0);
+    static_cast<ListenerTest*>(test)->on_accept_(std::move(connection));
+  }
+
+  void MakeListener(UniqueFd socket, const ListenerOptions& options = {}) {
+    listener_.emplace(*base_, std::move(socket), &OnAccept, this, options);
+    stats_ = listener_->stats();
+  }
+  void OnError(std::function<void(const absl::Status&)> function) {
+    on_error_ = std::move(function);
+    listener_->SetErrorCallback(
+        [](const absl::Status& status, void* test) {
+          static_cast<ListenerTest*>(test)->on_error_(status);
         },
         this);
-    ASSERT_TRUE(listener_->Enable().ok());
-    stats_ = listener_->stats();
+  }
+  void KeepErrors() {
+    OnError([this](const absl::Status& status) {
+      errors_.emplace_back(status.message());
+    });
   }
 
   void RunOnce() { ASSERT_TRUE(base_->Run(RunMode::kNonBlocking).ok()); }
   uint64_t Errors(AcceptError reason) const {
     return stats_->accept_errors[static_cast<size_t>(reason)].Get();
+  }
+  uint64_t Rejected(RejectReason reason) const {
+    return stats_->rejected[static_cast<size_t>(reason)].Get();
   }
 
   TestKernel kernel_{TestKernel::Clock::kManual};
@@ -44,9 +64,12 @@ class ListenerTest : public testing::Test {
       *EventBase::Create({.kernel = &kernel_});
   ListenSockets sockets_ = *ListenSockets::Open("127.0.0.1:0", 1);
   std::vector<UniqueFd> accepted_;
+  std::vector<std::string> errors_;
+  int others_ = 0;  // connections that another callback was called for
   Function on_accept_ = [this](UniqueFd fd) {
     accepted_.push_back(std::move(fd));
   };
+  std::function<void(const absl::Status&)> on_error_;
   std::optional<Listener> listener_;
   std::shared_ptr<ListenerStats> stats_;
 };
@@ -87,8 +110,8 @@ TEST_F(ListenerTest, MayBeDestroyedInItsCallback) {
   EXPECT_EQ(stats_->accepted.Get(), 1u);
 }
 
-TEST_F(ListenerTest, BacksOffWhenOutOfDescriptorsAndRecovers) {
-  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
+TEST_F(ListenerTest, BacksOffWhenOutOfMemoryAndRecovers) {
+  for (const int error : {ENOBUFS, ENOMEM}) {
     SCOPED_TRACE(error);
     accepted_.clear();
     const BlockingClient client(sockets_.address());
@@ -104,17 +127,200 @@ TEST_F(ListenerTest, BacksOffWhenOutOfDescriptorsAndRecovers) {
     EXPECT_EQ(stats_->paused.Get(), 0);
     EXPECT_LE(kernel_.Count(Call::kAccept), calls + 2);
   }
-  EXPECT_EQ(Errors(AcceptError::kNoDescriptors), 2u);
   EXPECT_EQ(Errors(AcceptError::kNoMemory), 2u);
+  EXPECT_EQ(Rejected(RejectReason::kNoDescriptors), 0u);
+}
+
+TEST_F(ListenerTest, TurnsOneClientAwayWhenOutOfDescriptorsAndRecovers) {
+  for (const int error : {EMFILE, ENFILE}) {
+    SCOPED_TRACE(error);
+    accepted_.clear();
+    BlockingClient first(sockets_.address());
+    BlockingClient second(sockets_.address());
+    kernel_.Fail(Call::kAccept, error);
+    RunOnce();
+    EXPECT_EQ(first.ReadToEnd(), "");  // it need not wait any longer
+    EXPECT_TRUE(accepted_.empty());
+    EXPECT_EQ(stats_->paused.Get(), 1);
+    const int calls = kernel_.Count(Call::kAccept);
+    while (accepted_.empty()) {
+      ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
+    }
+    EXPECT_EQ(accepted_.size(), 1u);
+    EXPECT_EQ(stats_->paused.Get(), 0);
+    EXPECT_LE(kernel_.Count(Call::kAccept), calls + 2);
+  }
+  EXPECT_EQ(Errors(AcceptError::kNoDescriptors), 2u);
+  EXPECT_EQ(Rejected(RejectReason::kNoDescriptors), 2u);
+  EXPECT_EQ(stats_->accepted.Get(), 2u);
+}
+
+TEST_F(ListenerTest, ClientsWaitWhereTheReserveHelpsNothing) {
+  const BlockingClient client(sockets_.address());
+  // Another thread has taken the descriptor that the reserve left.
+  kernel_.Fail(Call::kAccept, EMFILE, 2);
+  kernel_.Fail(Call::kEventFd, EMFILE);
+  RunOnce();
+  EXPECT_EQ(Rejected(RejectReason::kNoDescriptors), 0u);
+  while (accepted_.empty()) ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
+  EXPECT_EQ(accepted_.size(), 1u);
+  // There is a reserve again.
+  BlockingClient other(sockets_.address());
+  kernel_.Fail(Call::kAccept, EMFILE);
+  RunOnce();
+  EXPECT_EQ(other.ReadToEnd(), "");
+}
+
+TEST_F(ListenerTest, DoesWithoutAReserveUntilThereIsOne) {
+  listener_->Release().Reset();
+  ListenSockets sockets = *ListenSockets::Open("127.0.0.1:0", 1);
+  kernel_.Fail(Call::kEventFd, EMFILE);
+  MakeListener(sockets.Take(0));
+  ASSERT_TRUE(listener_->Enable().ok());
+  const BlockingClient client(sockets.address());
+  kernel_.Fail(Call::kAccept, EMFILE);
+  RunOnce();
+  EXPECT_EQ(Rejected(RejectReason::kNoDescriptors), 0u);
+  while (accepted_.empty()) ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
+  BlockingClient other(sockets.address());
+  kernel_.Fail(Call::kAccept, EMFILE);
+  RunOnce();
+  EXPECT_EQ(other.ReadToEnd(), "");
 }
 
 TEST_F(ListenerTest, RestsLongerEachTimeUpToASecond) {
   const BlockingClient client(sockets_.address());
-  kernel_.Fail(Call::kAccept, EMFILE, 10);
+  kernel_.Fail(Call::kAccept, ENOMEM, 10);
   const TimePoint start = kernel_.Now();
   while (accepted_.empty()) ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
   // 10 + 20 + ... + 640 ms, then 1 s three times.
   EXPECT_EQ(kernel_.Now() - start, std::chrono::milliseconds(1270 + 3000));
+}
+
+TEST_F(ListenerTest, TellsAboutEachRestAndItsReason) {
+  KeepErrors();
+  const BlockingClient client(sockets_.address());
+  kernel_.Fail(Call::kAccept, ENOMEM);
+  kernel_.Fail(Call::kAccept, EMFILE, 2);
+  kernel_.Fail(Call::kAccept, EINVAL);
+  while (accepted_.empty()) ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
+  const std::string prefix = "accept " + sockets_.address().ToString() + ": ";
+  EXPECT_EQ(errors_,
+            (std::vector<std::string>{prefix + "Cannot allocate memory",
+                                      prefix + "Too many open files",
+                                      prefix + "Invalid argument"}));
+}
+
+TEST_F(ListenerTest, NamesTheDescriptorWhereTheAddressIsNotKnown) {
+  KeepErrors();
+  const BlockingClient client(sockets_.address());
+  kernel_.Fail(Call::kAccept, ENOMEM);
+  kernel_.Fail(Call::kGetSocketName, ENOBUFS);
+  RunOnce();
+  EXPECT_EQ(errors_, (std::vector<std::string>{"accept fd " +
+                                               std::to_string(listener_->fd()) +
+                                               ": Cannot allocate memory"}));
+}
+
+TEST_F(ListenerTest, DoesNotTellWhatPassesByItself) {
+  KeepErrors();
+  const BlockingClient client(sockets_.address());
+  for (const int error : {EINTR, ECONNABORTED, EPROTO, ENETDOWN, EAGAIN}) {
+    kernel_.Fail(Call::kAccept, error);
+  }
+  while (accepted_.empty()) ASSERT_TRUE(base_->Run(RunMode::kOnce).ok());
+  EXPECT_TRUE(errors_.empty());
+}
+
+TEST_F(ListenerTest, MayBeDestroyedInItsErrorCallback) {
+  const BlockingClient client(sockets_.address());
+  OnError([this](const absl::Status&) { listener_.reset(); });
+  kernel_.Fail(Call::kAccept, ENOMEM);
+  ASSERT_TRUE(base_->Run().ok());
+  EXPECT_EQ(stats_->paused.Get(), 0);
+}
+
+TEST_F(ListenerTest, MayBeDisabledInItsErrorCallback) {
+  BlockingClient client(sockets_.address());
+  OnError([this](const absl::Status&) { listener_->Disable(); });
+  kernel_.Fail(Call::kAccept, EMFILE);
+  ASSERT_TRUE(base_->Run().ok());  // no timer is left
+  EXPECT_EQ(client.ReadToEnd(), "");
+}
+
+TEST_F(ListenerTest, GivesOtherEventsTheirTurnAfterABatch) {
+  listener_->Disable();
+  const ListenerOptions options = {.accept_batch = 2};
+  MakeListener(listener_->Release(), options);
+  ASSERT_TRUE(listener_->Enable().ok());
+  const BlockingClient clients[] = {
+      BlockingClient(sockets_.address()), BlockingClient(sockets_.address()),
+      BlockingClient(sockets_.address()), BlockingClient(sockets_.address()),
+      BlockingClient(sockets_.address())};
+  for (const size_t accepted : {2, 4, 5}) {
+    RunOnce();
+    EXPECT_EQ(accepted_.size(), accepted);
+  }
+}
+
+TEST_F(ListenerTest, HasOtherCallbacksFromTheNextConnectionOn) {
+  const BlockingClient first(sockets_.address());
+  const BlockingClient second(sockets_.address());
+  on_accept_ = [this](UniqueFd) {
+    listener_->SetCallback([](UniqueFd, const SocketAddress&,
+                              void* count) { ++*static_cast<int*>(count); },
+                           &others_);
+  };
+  RunOnce();
+  EXPECT_EQ(others_, 1);
+}
+
+TEST_F(ListenerTest, AcceptsNothingWithoutACallback) {
+  listener_->SetCallback(nullptr, nullptr);
+  const BlockingClient client(sockets_.address());
+  RunOnce();
+  EXPECT_EQ(kernel_.Count(Call::kAccept), 0);
+  listener_->Disable();
+  ASSERT_TRUE(listener_->Enable().ok());
+  RunOnce();
+  EXPECT_EQ(kernel_.Count(Call::kAccept), 0);
+  listener_->SetCallback(&ListenerTest::OnAccept, this);
+  RunOnce();
+  EXPECT_EQ(accepted_.size(), 1u);
+}
+
+TEST_F(ListenerTest, GivesItsSocketBackAndAnotherGoesOn) {
+  const BlockingClient client(sockets_.address());
+  const int fd = listener_->fd();
+  UniqueFd socket = listener_->Release();
+  EXPECT_EQ(socket.get(), fd);
+  EXPECT_EQ(listener_->fd(), -1);
+  EXPECT_EQ(listener_->Enable().code(), absl::StatusCode::kFailedPrecondition);
+  RunOnce();
+  EXPECT_TRUE(accepted_.empty());
+  MakeListener(std::move(socket));
+  ASSERT_TRUE(listener_->Enable().ok());
+  RunOnce();
+  EXPECT_EQ(accepted_.size(), 1u);
+}
+
+TEST_F(ListenerTest, MayGiveItsSocketBackInItsCallback) {
+  const BlockingClient first(sockets_.address());
+  const BlockingClient second(sockets_.address());
+  UniqueFd socket;
+  on_accept_ = [&](UniqueFd) { socket = listener_->Release(); };
+  ASSERT_TRUE(base_->Run().ok());
+  EXPECT_TRUE(socket.valid());
+  EXPECT_EQ(stats_->accepted.Get(), 1u);
+}
+
+TEST_F(ListenerTest, KnowsItsSocketAndBase) {
+  EXPECT_EQ(&listener_->base(), base_.get());
+  EXPECT_EQ(*SocketAddress::OfSocket(listener_->fd()), sockets_.address());
+  EXPECT_TRUE(listener_->enabled());
+  EXPECT_TRUE(listener_->Enable().ok());  // changes nothing
+  listener_->Disable();
+  EXPECT_FALSE(listener_->enabled());
 }
 
 TEST_F(ListenerTest, GoesOnAfterAConnectionThatWasGivenUp) {

@@ -224,13 +224,94 @@ TEST_F(TcpServerTest, SurvivesRunningOutOfDescriptors) {
   first.Send("a\n");
   EXPECT_EQ(first.ReadLine(), "a!\n");
 
-  kernel.Fail(TestKernel::Call::kAccept, EMFILE, 3);
+  // Two times without a descriptor for the reserve's sake either, then with.
+  kernel.Fail(TestKernel::Call::kAccept, EMFILE, 5);
   BlockingClient second = server->Connect();
   first.Send("b\n");  // who is in is served
   EXPECT_EQ(first.ReadLine(), "b!\n");
-  second.Send("c\n");  // who waits is served later
-  EXPECT_EQ(second.ReadLine(), "c!\n");
+  EXPECT_EQ(second.ReadToEnd(), "");  // who has waited longest is told
+  BlockingClient third = server->Connect();
+  third.Send("c\n");  // who waits is served later
+  EXPECT_EQ(third.ReadLine(), "c!\n");
   EXPECT_EQ(OutOfDescriptors(), 3);
+}
+
+// Counts how many of its kind there are, and the most there were.
+class Counted final : public Connection {
+ public:
+  struct Count {
+    std::atomic<int> now{0};
+    std::atomic<int> most{0};
+  };
+  Counted(Accepted accepted, Count& count)
+      : Connection(std::move(accepted)), count_(count) {
+    const int now = ++count_.now;
+    int most = count_.most;
+    while (now > most && !count_.most.compare_exchange_weak(most, now)) {
+    }
+  }
+  ~Counted() override { --count_.now; }
+  void OnRead() override { io().output().Append(std::move(io().input())); }
+
+ private:
+  Count& count_;
+};
+
+class ConnectionLimitOfARuntimeTest : public testing::TestWithParam<WhenFull> {
+ protected:
+  // How many clients were served, of five times `clients`, by a server of
+  // `shards` shards that serves `limit` at a time.
+  int Serve(int shards, int limit, int clients) {
+    TcpServerOptions options;
+    options.listener = {.limit = std::make_shared<ConnectionLimit>(limit),
+                        .when_full = GetParam()};
+    int served = 0;
+    {
+      RunningServer server(
+          shards,
+          [&](Shard& shard,
+              UniqueFd socket) -> absl::StatusOr<std::unique_ptr<Service>> {
+            return TcpServer::Create(
+                shard, std::move(socket),
+                [this](Connection::Accepted accepted) {
+                  return std::make_unique<Counted>(std::move(accepted), count_);
+                },
+                options);
+          });
+      for (int round = 0; round < 5; ++round) {
+        std::vector<BlockingClient> waiting;
+        for (int i = 0; i < clients; ++i) {
+          waiting.push_back(server.Connect());
+          waiting.back().SendSome("x");
+          waiting.back().FinishSending();
+        }
+        for (BlockingClient& client : waiting) {
+          served += client.ReadToEnd() == "x" ? 1 : 0;
+        }
+      }
+      EXPECT_TRUE(server.Stop().ok());
+    }
+    EXPECT_EQ(options.listener.limit->taken(), 0);
+    return served;
+  }
+
+  Counted::Count count_;
+};
+
+INSTANTIATE_TEST_SUITE_P(WhenFull, ConnectionLimitOfARuntimeTest,
+                         testing::Values(WhenFull::kWait, WhenFull::kRefuse));
+
+TEST_P(ConnectionLimitOfARuntimeTest, IsNeverExceeded) {
+  for (const int limit : {1, 3, 20, 1000}) {
+    SCOPED_TRACE(limit);
+    count_.most = 0;
+    const int served = Serve(3, limit, 40);
+    EXPECT_LE(count_.most, limit);
+    EXPECT_EQ(count_.now, 0);
+    if (GetParam() == WhenFull::kWait || limit == 1000) {
+      EXPECT_EQ(served, 5 * 40);
+    }
+  }
 }
 
 TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {

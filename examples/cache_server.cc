@@ -61,11 +61,12 @@ int main(int argc, char** argv) {
            },
        .greet = &Greet,
        .make_service = [&](percore::Shard& shard, percore::UniqueFd socket,
+                           const percore::TcpServerOptions& options,
                            std::shared_ptr<percore::ListenerStats>* stats)
            -> absl::StatusOr<std::unique_ptr<percore::Service>> {
          absl::StatusOr<std::unique_ptr<percore::cache::CacheService>> service =
              percore::cache::CacheService::Create(shard, std::move(socket),
-                                                  *cluster);
+                                                  *cluster, options);
          if (service.ok()) *stats = (*service)->listener_stats();
          return service;
        },

@@ -12,12 +12,15 @@ class EchoConnection final : public percore::Connection {
 
 absl::StatusOr<std::unique_ptr<percore::Service>> MakeEchoService(
     percore::Shard& shard, percore::UniqueFd socket,
+    const percore::TcpServerOptions& options,
     std::shared_ptr<percore::ListenerStats>* stats) {
   absl::StatusOr<std::unique_ptr<percore::TcpServer>> server =
       percore::TcpServer::Create(
-          shard, std::move(socket), [](percore::Connection::Accepted accepted) {
+          shard, std::move(socket),
+          [](percore::Connection::Accepted accepted) {
             return std::make_unique<EchoConnection>(std::move(accepted));
-          });
+          },
+          options);
   if (server.ok()) *stats = (*server)->stats();
   return server;
 }

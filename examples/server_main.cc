@@ -3,11 +3,16 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <climits>
 #include <iostream>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "percore/buffer/segment_pool.h"
+#include "percore/net/connection_limit.h"
+#include "percore/net/inherited_sockets.h"
 #include "percore/net/socket_address.h"
 
 namespace percore {
@@ -18,14 +23,18 @@ constexpr int kFailed = 1;
 
 struct Settings {
   std::string listen;
-  std::string metrics;  // empty for none
+  std::string metrics;      // empty for none
+  int max_connections = 0;  // 0 for any number
   RuntimeOptions runtime;
 };
+
+constexpr char kInherited[] = "inherited";
 
 void AddCommonFlags(FlagSet& flags, Settings& settings) {
   flags.Add(
       "listen", "ADDR:PORT",
-      absl::StrCat("address to serve on, or unix:PATH (", settings.listen, ")"),
+      absl::StrCat("address to serve on, or unix:PATH, or inherited[:NAME] (",
+                   settings.listen, ")"),
       [&settings](std::string_view value) {
         settings.listen = value;
         return absl::OkStatus();
@@ -52,6 +61,12 @@ void AddCommonFlags(FlagSet& flags, Settings& settings) {
               settings.runtime.base.backend = value;
               return absl::OkStatus();
             });
+  flags.Add("max_connections", "N",
+            "connections at once, on all shards; others wait (any number)",
+            [&settings](std::string_view value) {
+              return ParseNumberFlag(value, 1, INT_MAX,
+                                     &settings.max_connections);
+            });
   flags.Add("drain_seconds", "N",
             "how long connections may take to finish when stopping (10)",
             [&settings](std::string_view value) {
@@ -66,6 +81,30 @@ int Complain(const ServerMain::Program& program, const absl::Status& status,
              int exit_status) {
   std::cerr << program.name << ": " << status.message() << std::endl;
   return exit_status;
+}
+
+// The sockets for --listen, one for each of `shards`.
+absl::StatusOr<ListenSockets> OpenSockets(std::string_view listen, int shards) {
+  const bool all = listen == kInherited;
+  if (!all && !listen.starts_with(absl::StrCat(kInherited, ":"))) {
+    return ListenSockets::Open(listen, shards);
+  }
+  absl::StatusOr<InheritedSockets> inherited = InheritedSockets::TakeOver();
+  if (!inherited.ok()) return inherited.status();
+  if (all) return ListenSockets::Adopt(inherited->TakeAll(), shards);
+  absl::StatusOr<std::vector<UniqueFd>> named =
+      inherited->Take(listen.substr(std::string_view(kInherited).size() + 1));
+  if (!named.ok()) return named.status();
+  return ListenSockets::Adopt(*std::move(named), shards);
+}
+
+TcpServerOptions MakeServerOptions(const Settings& settings) {
+  TcpServerOptions options;
+  if (settings.max_connections > 0) {
+    options.listener.limit =
+        std::make_shared<ConnectionLimit>(settings.max_connections);
+  }
+  return options;
 }
 
 // A server's clients are limited by descriptors: the soft limit is for programs
@@ -98,7 +137,7 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
       Runtime::Create(settings.runtime);
   if (!runtime.ok()) return Complain(program, runtime.status(), kBadUsage);
   absl::StatusOr<ListenSockets> sockets =
-      ListenSockets::Open(settings.listen, (*runtime)->shard_count());
+      OpenSockets(settings.listen, (*runtime)->shard_count());
   if (!sockets.ok()) return Complain(program, sockets.status(), kBadUsage);
 
   std::unique_ptr<Exporter> exporter;
@@ -120,11 +159,12 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
   }
   if (program.greet) program.greet(listen, metrics_address);
 
+  const TcpServerOptions options = MakeServerOptions(settings);
   const absl::Status status = (*runtime)->Run(
       [&](Shard& shard) -> absl::StatusOr<std::unique_ptr<Service>> {
         std::shared_ptr<ListenerStats> stats;
-        absl::StatusOr<std::unique_ptr<Service>> service =
-            program.make_service(shard, sockets->Take(shard.index()), &stats);
+        absl::StatusOr<std::unique_ptr<Service>> service = program.make_service(
+            shard, sockets->Take(shard.index()), options, &stats);
         if (service.ok() && exporter != nullptr) {
           Collector& collector = exporter->collector();
           collector.AddShard(shard.index(), shard.loop_stats(),

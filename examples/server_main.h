@@ -2,7 +2,10 @@
 // start to stop.
 //
 //   --listen=ADDR:PORT   --metrics=ADDR:PORT   --shards=N   --cpus=LIST
-//   --backend=NAME       --drain_seconds=N     --help
+//   --backend=NAME       --drain_seconds=N     --max_connections=N   --help
+//
+// --listen=inherited serves on the sockets that systemd, or whoever started the
+// program, has opened; --listen=inherited:NAME on those of that name.
 //
 // Whatever is wrong with the flags, the addresses or the CPUs is one line on
 // stderr and exit status 2, before any thread starts. A server that was stopped
@@ -19,6 +22,7 @@
 #include "percore/metrics/exporter.h"
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener_stats.h"
+#include "percore/net/tcp_server.h"
 #include "percore/runtime/runtime.h"
 #include "percore/runtime/service.h"
 #include "percore/runtime/shard.h"
@@ -42,7 +46,8 @@ class ServerMain {
         greet = {};
     // On each shard: makes its service, and says where its listener counts.
     std::function<absl::StatusOr<std::unique_ptr<Service>>(
-        Shard& shard, UniqueFd socket, std::shared_ptr<ListenerStats>* stats)>
+        Shard& shard, UniqueFd socket, const TcpServerOptions& options,
+        std::shared_ptr<ListenerStats>* stats)>
         make_service = {};
     // After a clean stop: a last line for the log. May be null.
     std::function<std::string()> farewell = {};

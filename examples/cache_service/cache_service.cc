@@ -18,14 +18,16 @@ UnixSeconds WallClock() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CacheService>> CacheService::Create(
-    Shard& shard, UniqueFd socket, CacheCluster& cluster) {
+    Shard& shard, UniqueFd socket, CacheCluster& cluster,
+    const TcpServerOptions& options) {
   std::unique_ptr<CacheService> service(new CacheService(shard, cluster));
   absl::StatusOr<std::unique_ptr<TcpServer>> server = TcpServer::Create(
       shard, std::move(socket),
       [service = service.get()](
           Connection::Accepted accepted) -> std::unique_ptr<Connection> {
         return std::make_unique<CacheConnection>(std::move(accepted), *service);
-      });
+      },
+      options);
   if (!server.ok()) return server.status();
   service->server_ = *std::move(server);
   return service;

@@ -53,7 +53,8 @@ class CacheService final : public Service {
   };
 
   static absl::StatusOr<std::unique_ptr<CacheService>> Create(
-      Shard& shard, UniqueFd socket, CacheCluster& cluster);
+      Shard& shard, UniqueFd socket, CacheCluster& cluster,
+      const TcpServerOptions& options = {});
   ~CacheService() override;
 
   void Drain() override;

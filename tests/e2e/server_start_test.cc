@@ -53,6 +53,10 @@ TEST_P(ServerStartTest, RefusesWrongFlags) {
       {"--backend=kqueue", "unknown back end 'kqueue'"},
       {"--listen=localhost", "bad address 'localhost'"},
       {"--listen=127.0.0.1:70000", "bad address '127.0.0.1:70000'"},
+      {"--listen=inherited", "there are 0 for "},
+      {"--listen=inherited:web", "no inherited socket is named 'web'"},
+      {"--listen=inheritedweb", "bad address 'inheritedweb'"},
+      {"--max_connections=0", "--max_connections: '0' is not a number"},
       {"--metrics=nowhere", "bad address 'nowhere'"},
       {"word", "'word' is no flag"},
   };
@@ -89,8 +93,9 @@ TEST_P(ServerStartTest, RefusesAPortThatItMayNotUse) {
 TEST_P(ServerStartTest, PrintsItsHelp) {
   Subprocess server({Runfile(GetParam()), "--help"});
   EXPECT_EQ(server.Wait(), 0);
-  for (const char* flag : {"--listen=ADDR:PORT", "--metrics=ADDR:PORT",
-                           "--shards=N", "--cpus=LIST", "--backend=NAME"}) {
+  for (const char* flag :
+       {"--listen=ADDR:PORT", "--metrics=ADDR:PORT", "--shards=N",
+        "--cpus=LIST", "--backend=NAME", "--max_connections=N"}) {
     EXPECT_THAT(server.Output(), HasSubstr(flag));
   }
 }
@@ -98,7 +103,8 @@ TEST_P(ServerStartTest, PrintsItsHelp) {
 TEST_P(ServerStartTest, TakesEveryFlag) {
   Subprocess server({Runfile(GetParam()), "--listen=127.0.0.1:0",
                      "--metrics=127.0.0.1:0", "--shards=3", "--cpus=0",
-                     "--backend=epoll", "--drain_seconds=1"});
+                     "--backend=epoll", "--drain_seconds=1",
+                     "--max_connections=100"});
   server.WaitForLine("listening on 127.0.0.1:");
   server.WaitForLine("metrics on http://127.0.0.1:");
   server.Signal(15);

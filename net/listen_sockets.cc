@@ -213,6 +213,9 @@ absl::StatusOr<ListenSockets> ListenSockets::Adopt(
     }
     absl::Status status = SetNonBlocking(fd.get(), Switch::kOn, kernel);
     status.Update(SetCloseOnExec(fd.get(), Switch::kOn, kernel));
+    if (!address->is_unix()) {
+      status.Update(SetNoDelay(fd.get(), Switch::kOn, kernel));
+    }
     if (!status.ok()) return status;
   }
   result.sockets_ = std::move(sockets);

@@ -138,14 +138,28 @@ TEST(ListenSocketsTest, ADeferredConnectionIsThereOnceItHasBytes) {
   EXPECT_TRUE(connection.valid());
 }
 
-TEST(ListenSocketsTest, LeavesIpv4AloneUnlessToldOtherwise) {
-  for (const bool ipv6_only : {true, false}) {
-    absl::StatusOr<ListenSockets> sockets =
-        ListenSockets::Open("[::1]:0", 1, {.ipv6_only = ipv6_only});
-    ASSERT_TRUE(sockets.ok()) << sockets.status();
-    const UniqueFd fd = sockets->Take(0);
-    EXPECT_EQ(Option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY), ipv6_only ? 1 : 0);
+// Keeps what IPV6_V6ONLY was set to. Once a socket is bound to an address that
+// is not [::], the system answers 1 whatever was set.
+class Ipv6OnlyKernel : public Kernel {
+ public:
+  int SetSocketOption(int fd, int level, int name, const void* value,
+                      socklen_t size) override {
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
+      settings.push_back(*static_cast<const int*>(value));
+    }
+    return Kernel::SetSocketOption(fd, level, name, value, size);
   }
+
+  std::vector<int> settings;
+};
+
+TEST(ListenSocketsTest, LeavesIpv4AloneUnlessToldOtherwise) {
+  Ipv6OnlyKernel kernel;
+  ASSERT_TRUE(ListenSockets::Open("[::1]:0", 1, {.kernel = &kernel}).ok());
+  ASSERT_TRUE(
+      ListenSockets::Open("[::1]:0", 1, {.ipv6_only = false, .kernel = &kernel})
+          .ok());
+  EXPECT_EQ(kernel.settings, (std::vector<int>{1, 0}));
 }
 
 TEST(ListenSocketsTest, RefusesOptionsThatItCannotHave) {
@@ -273,6 +287,7 @@ TEST(AdoptedSocketsTest, AreSharedAmongTheShards) {
   sockets.push_back(opened.Take(0));
   ASSERT_TRUE(SetNonBlocking(sockets[0].get(), Switch::kOff).ok());
   ASSERT_TRUE(SetCloseOnExec(sockets[0].get(), Switch::kOff).ok());
+  ASSERT_TRUE(SetNoDelay(sockets[0].get(), Switch::kOff).ok());
   absl::StatusOr<ListenSockets> adopted =
       ListenSockets::Adopt(std::move(sockets), 3);
   ASSERT_TRUE(adopted.ok()) << adopted.status();
@@ -283,6 +298,7 @@ TEST(AdoptedSocketsTest, AreSharedAmongTheShards) {
     const UniqueFd fd = adopted->Take(i);
     EXPECT_EQ(fcntl(fd.get(), F_GETFD), FD_CLOEXEC);
     EXPECT_NE(fcntl(fd.get(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_EQ(Option(fd.get(), IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_TRUE(UniqueFd(accept(fd.get(), nullptr, nullptr)).valid());
   }
 }

@@ -305,8 +305,8 @@ TEST(AdoptedSocketsTest, AreSharedAmongTheShards) {
 
 TEST(AdoptedSocketsTest, AreDealtOutInTurn) {
   ListenSockets opened = *ListenSockets::Open("127.0.0.1:0", 2);
-  std::vector<UniqueFd> sockets;
-  for (int i = 0; i < 2; ++i) sockets.push_back(opened.Take(i));
+  std::vector<UniqueFd> sockets(2);
+  for (int i = 0; i < 2; ++i) sockets[i] = opened.Take(i);
   const ino_t first = Inode(sockets[0].get());
   const ino_t second = Inode(sockets[1].get());
   absl::StatusOr<ListenSockets> adopted =

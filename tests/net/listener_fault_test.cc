@@ -54,8 +54,8 @@ class ListenerFaultTest : public testing::Test {
       sockets = ListenSockets::Open(address, 2, options);
     }
     ASSERT_TRUE(sockets.ok()) << sockets.status();
-    std::vector<UniqueFd> given;
-    for (int i = 0; i < 2; ++i) given.push_back(sockets->Take(i));
+    std::vector<UniqueFd> given(2);
+    for (int i = 0; i < 2; ++i) given[i] = sockets->Take(i);
     if (address.starts_with("unix:")) {
       absl::StatusOr<ListenSockets> adopted =
           ListenSockets::Adopt(std::move(given), 3, kernel);
@@ -63,8 +63,8 @@ class ListenerFaultTest : public testing::Test {
         ExpectToSay(adopted.status(), error);
         return;
       }
-      given.clear();
-      for (int i = 0; i < 3; ++i) given.push_back(adopted->Take(i));
+      given = std::vector<UniqueFd>(3);
+      for (int i = 0; i < 3; ++i) given[i] = adopted->Take(i);
     }
 
     const auto limit = std::make_shared<ConnectionLimit>(kClients);
@@ -85,8 +85,10 @@ class ListenerFaultTest : public testing::Test {
         ASSERT_TRUE(status.ok()) << status;
       }
       std::vector<BlockingClient> clients;
-      for (int i = 0; i < kClients; ++i)
+      clients.reserve(kClients);
+      for (int i = 0; i < kClients; ++i) {
         clients.emplace_back(sockets->address());
+      }
       const auto answered = [&] {
         size_t answered = 0;
         for (const Server& server : servers) {
@@ -207,11 +209,11 @@ class DescriptorLimitTest : public testing::Test {
   void SetUp() override { ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0); }
   void TearDown() override { setrlimit(RLIMIT_NOFILE, &before_); }
 
-  void LeaveRoomFor(int descriptors) {
+  void LeaveRoomFor(rlim_t descriptors) {
     // Numbers are given from below: the next one tells how many are in use.
     const UniqueFd next(dup(0));
     rlimit limit = before_;
-    limit.rlim_cur = static_cast<rlim_t>(next.get() + descriptors);
+    limit.rlim_cur = static_cast<rlim_t>(next.get()) + descriptors;
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
   }
 
@@ -242,6 +244,7 @@ TEST_F(DescriptorLimitTest, MoreClientsThanDescriptors) {
       &errors);
   ASSERT_TRUE(listener.Enable().ok());
   std::vector<BlockingClient> clients;
+  clients.reserve(kClients);
   for (int i = 0; i < kClients; ++i) clients.emplace_back(sockets.address());
   const ListenerStats& stats = *listener.stats();
   const Counter& rejected =

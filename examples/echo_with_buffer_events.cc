@@ -20,14 +20,10 @@ void Echo(BufferEvent& client, void*) {
 void End(BufferEvent& client, ConnectionEvent what, const absl::Status& status,
          void*) {
   if (!status.ok()) std::cerr << status << '\n';
-  if (percore::Any(what & ConnectionEvent::kEndOfFile) &&
-      !client.output().empty()) {
-    client.SetCallbacks({.write = [](BufferEvent& c, void*) { delete &c; },
-                         .event = &End},
-                        nullptr);
-    return;
-  }
-  delete &client;
+  const bool finished = Any(what & ConnectionEvent::kEndOfFile);
+  if (!finished || client.output().empty()) return delete &client;
+  auto end = [](BufferEvent& client, void*) { delete &client; };
+  client.SetCallbacks({.write = end, .event = &End}, nullptr);
 }
 
 void Accept(int fd, EventFlags, void* base) {

@@ -13,7 +13,8 @@ using percore::EventFlags;
 struct Client {
   Client(percore::EventBase& base, int fd)
       : socket(fd),
-        ready(base, fd, EventFlags::kRead | EventFlags::kPersist, &Echo, this) {}
+        ready(base, fd, EventFlags::kRead | EventFlags::kPersist, &Echo, this) {
+  }
 
   static void Echo(int fd, EventFlags what, void* argument) {
     auto* client = static_cast<Client*>(argument);

@@ -1,5 +1,6 @@
 #include "percore/net/connection.h"
 
+#include <chrono>
 #include <utility>
 
 #include "percore/net/tcp_server.h"
@@ -7,10 +8,11 @@
 
 namespace percore {
 
+using std::chrono::milliseconds;
+
 Connection::Connection(Accepted accepted)
     : server_(accepted.server),
       peer_(accepted.peer),
-      place_(std::move(accepted.place)),
       io_(server_.shard().base(), std::move(accepted.socket)) {
   io_.set_traffic_stats(server_.stats().get());
   io_.ShareLimits(server_.limits());
@@ -23,6 +25,11 @@ Connection::~Connection() {
 }
 
 Shard& Connection::shard() const { return server_.shard(); }
+
+uint32_t Connection::Milliseconds() const {
+  return static_cast<uint32_t>(io_.base().Now().time_since_epoch() /
+                               milliseconds(1));
+}
 
 void Connection::Finish(CloseReason reason) {
   if (finishing_) return;
@@ -39,7 +46,7 @@ void Connection::Finish(CloseReason reason) {
   // From here on reading only waits for the peer's end of file, and writing
   // must get on.
   io_.SetTimeouts(kFinishTimeout, kFinishTimeout);
-  finish_deadline_ = AddSaturated(io_.base().Now(), kFinishTimeout);
+  finish_deadline_ = Milliseconds() + kFinishTimeout / milliseconds(1);
 }
 
 void Connection::Close(CloseReason reason) {
@@ -51,7 +58,8 @@ void Connection::OnReadable(BufferEvent& io, void* argument) {
   auto& connection = *static_cast<Connection*>(argument);
   if (!connection.finishing_) {
     connection.OnRead();
-  } else if (io.base().Now() >= connection.finish_deadline_) {
+  } else if (static_cast<int32_t>(connection.Milliseconds() -
+                                  connection.finish_deadline_) >= 0) {
     // A peer that does not stop sending does not keep us either.
     connection.Close(CloseReason::kTimeout);
   } else {

@@ -15,7 +15,6 @@
 
 #include "absl/status/status.h"
 #include "percore/net/buffer_event.h"
-#include "percore/net/connection_place.h"
 #include "percore/net/listener_stats.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
@@ -46,7 +45,6 @@ class Connection {
     TcpServer& server;
     UniqueFd socket;
     SocketAddress peer;
-    ConnectionPlace place = {};
   };
 
   explicit Connection(Accepted accepted);
@@ -88,14 +86,17 @@ class Connection {
   static void OnEvent(BufferEvent& io, ConnectionEvent what,
                       const absl::Status& status, void* argument);
 
+  // The loop's time, as it fits in 32 bits: differences are right.
+  uint32_t Milliseconds() const;
+
   TcpServer& server_;
   const SocketAddress peer_;
-  const ConnectionPlace place_;  // given back once the socket is closed
   BufferEvent io_;
   ListLink<Connection> server_link_;
+  // Of Milliseconds(): a connection has four bytes for it, and no more.
+  uint32_t finish_deadline_ = 0;
   bool finishing_ = false;
   bool peer_finished_ = false;
-  TimePoint finish_deadline_;
   CloseReason finish_reason_ = CloseReason::kLocal;
   CloseReason close_reason_ = CloseReason::kCutOff;
 };

@@ -34,6 +34,8 @@ class ConnectionPlace {
   }
   ~ConnectionPlace() { GiveBack(); }
 
+  bool valid() const { return quota_ != nullptr; }
+
   // Leaves none.
   void GiveBack() {
     if (quota_ != nullptr) std::exchange(quota_, nullptr)->Return();

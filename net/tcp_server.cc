@@ -44,12 +44,13 @@ void TcpServer::Drain() {
 }
 
 void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
-  Connection* connection = factory_({.server = *this,
-                                     .socket = std::move(socket),
-                                     .peer = peer,
-                                     .place = listener_.TakePlace()})
-                               .release();
+  Connection* connection =
+      factory_({.server = *this, .socket = std::move(socket), .peer = peer})
+          .release();
   connections_.PushBack(connection);
+  if (ConnectionPlace place = listener_.TakePlace(); place.valid()) {
+    places_.push_back(std::move(place));
+  }
   if (!gate_holder_.has_value()) gate_holder_.emplace(shard_.gate());
   // The kernel may refuse to watch the socket when it is out of memory.
   if (!connection->io().Enable(EventFlags::kRead).ok()) {
@@ -60,6 +61,7 @@ void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
 void TcpServer::Destroy(Connection* connection) {
   connections_.Remove(connection);
   delete connection;
+  if (!places_.empty()) places_.pop_back();
   if (connections_.empty()) gate_holder_.reset();
 }
 

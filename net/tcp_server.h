@@ -24,9 +24,11 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "percore/net/connection.h"
+#include "percore/net/connection_place.h"
 #include "percore/net/flow_limits.h"
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
@@ -105,6 +107,8 @@ class TcpServer : public Service {
   const std::shared_ptr<ListenerStats> stats_;
   IntrusiveList<Connection, &Connection::server_link_> connections_;
   std::optional<Gate::Holder> gate_holder_;  // while there are connections
+  // One for each connection, or none at all: without limits they cost nothing.
+  std::vector<ConnectionPlace> places_;
 };
 
 }  // namespace percore

@@ -445,5 +445,64 @@ TEST(BufferObserverTest, IsForgottenWhenItIsDestroyed) {
   EXPECT_EQ(stays.told.size(), 1u);
 }
 
+// As a connection is of its two.
+class Owner final : public BufferOwner {
+ public:
+  Owner() { buffer.SetOwner(*this); }
+
+  Buffer buffer;
+  std::vector<std::string> told;
+
+ private:
+  void OnBufferChanged(const Buffer& changed, size_t added,
+                       size_t drained) override {
+    EXPECT_EQ(&changed, &buffer);
+    told.push_back("+" + std::to_string(added) + " -" +
+                   std::to_string(drained));
+  }
+};
+
+TEST(BufferOwnerTest, IsToldOfEachChange) {
+  Owner owner;
+  owner.buffer.Append("0123456789");
+  owner.buffer.Drain(3);
+  owner.buffer.Prepend("ab");
+  Buffer other;
+  other.MoveFrom(owner.buffer, 4);
+  owner.buffer.Append(Filled(1000));
+  owner.buffer.Clear();
+  owner.buffer.Clear();
+  EXPECT_EQ(owner.told,
+            (std::vector<std::string>{"+10 -0", "+0 -3", "+2 -0", "+0 -4",
+                                      "+1000 -0", "+0 -1005"}));
+}
+
+TEST(BufferOwnerTest, BothOwnersAreToldOfBytesThatMove) {
+  Owner from;
+  Owner to;
+  from.buffer.Append(Filled(1000));
+  to.buffer.Append(std::move(from.buffer));
+  EXPECT_EQ(from.told, (std::vector<std::string>{"+1000 -0", "+0 -1000"}));
+  EXPECT_EQ(to.told, (std::vector<std::string>{"+1000 -0"}));
+}
+
+TEST(BufferOwnerTest, IsToldBeforeObserversThatComeAndGo) {
+  Owner owner;
+  {
+    Witness first;
+    Witness second;
+    owner.buffer.AddObserver(first.observer);
+    owner.buffer.AddObserver(second.observer);
+    owner.buffer.Append("x");
+    EXPECT_EQ(first.told.size(), 1u);
+    owner.buffer.RemoveObserver(first.observer);
+    owner.buffer.Append("x");
+    EXPECT_EQ(first.told.size(), 1u);
+    EXPECT_EQ(second.told.size(), 2u);
+  }
+  owner.buffer.Append("x");
+  EXPECT_EQ(owner.told.size(), 3u);
+}
+
 }  // namespace
 }  // namespace percore

@@ -144,6 +144,7 @@ void BufferEvent::ConnectHost(Resolver& resolver, std::string_view host,
   connecting_ = true;
   extras().host_connector = std::make_unique<HostConnector>(
       base_, resolver, host, port, &OnHostConnected, this, options);
+  UpdateOrTell();
 }
 
 void BufferEvent::ConnectHostBlocking(std::string_view host, uint16_t port,
@@ -203,7 +204,7 @@ void BufferEvent::SetTimeouts(Duration read, Duration write) {
   timers->read_timeout = read;
   timers->write_timeout = write;
   timers->UpdateRead(Reading(), Timers::Progress::kMade);
-  timers->UpdateWrite(Writing(), Timers::Progress::kMade);
+  timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kMade);
 }
 
 Duration BufferEvent::read_timeout() const {
@@ -298,8 +299,7 @@ absl::Status BufferEvent::SetDescriptor(UniqueFd socket) {
 }
 
 UniqueFd BufferEvent::Detach() {
-  if (transport_ == nullptr) return UniqueFd();
-  UniqueFd socket = transport_->Detach();
+  UniqueFd socket = transport_ == nullptr ? UniqueFd() : transport_->Detach();
   // Without a transport there is nothing that could fail.
   SetTransport(nullptr).IgnoreError();
   return socket;
@@ -358,6 +358,9 @@ size_t BufferEvent::SendRoom() const {
 
 bool BufferEvent::OnConnected() {
   connecting_ = false;
+  if (extras_ != nullptr && extras_->timers != nullptr) {
+    extras_->timers->UpdateWrite(Writing(), Timers::Progress::kMade);
+  }
   FinishIfDone();
   return TellEvent(ConnectionEvent::kConnected, absl::OkStatus());
 }
@@ -382,7 +385,7 @@ bool BufferEvent::OnEndOfFile() {
 bool BufferEvent::OnSent(size_t bytes) {
   if (traffic_stats_ != nullptr) traffic_stats_->sent_bytes.Add(bytes);
   if (extras_ != nullptr && extras_->timers != nullptr) {
-    extras_->timers->UpdateWrite(Writing(), Timers::Progress::kMade);
+    extras_->timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kMade);
   }
   FinishIfDone();
   if (output().size() <= limits_->write.low) return TellWritten();
@@ -518,6 +521,11 @@ bool BufferEvent::Writing() const {
          !output().frozen(BufferEnd::kFront);
 }
 
+// A connection has to be made before it can be written to.
+bool BufferEvent::WaitingToWrite() const {
+  return connecting_ ? write_enabled_ : Writing();
+}
+
 void BufferEvent::FinishIfDone() {
   if (!finish_output_ || output_finished_ || !output().empty() || broken_ ||
       connecting_) {
@@ -541,7 +549,7 @@ absl::Status BufferEvent::Update() {
   }
   if (extras_ != nullptr && extras_->timers != nullptr) {
     extras_->timers->UpdateRead(receiving_, Timers::Progress::kNone);
-    extras_->timers->UpdateWrite(Writing(), Timers::Progress::kNone);
+    extras_->timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kNone);
   }
   return status;
 }

@@ -115,8 +115,8 @@ class BufferEvent final : public TransportUser {
   // that takes the place of the one there is. Both outcomes, wrong arguments
   // too, come as events, never from inside this call; IsResolutionError() of
   // the status tells whether there was no address to try. Output may be written
-  // before, and timeouts begin to count afterwards. Connect(), SetTransport()
-  // and another ConnectHost() give up what goes on. The resolver outlives it.
+  // before. Connect(), SetTransport(), Detach() and another ConnectHost() give
+  // up what goes on. The resolver outlives it.
   void ConnectHost(Resolver& resolver, std::string_view host, uint16_t port,
                    const HostConnectorOptions& options = {});
   // The same through a BlockingResolver: THE LOOP WAITS for getaddrinfo().
@@ -153,8 +153,9 @@ class BufferEvent final : public TransportUser {
   void ShareLimits(const FlowLimits& limits);
 
   // How long nothing may arrive while reading, and nothing leave while there is
-  // something to send; zero for ever. Time counts only while the BufferEvent
-  // waits for that.
+  // something to send, or a connection to be made; zero for ever. Time counts
+  // only while the BufferEvent waits for that. A connection that comes about
+  // after its timeout is told all the same: SetTransport(nullptr) gives it up.
   void SetTimeouts(Duration read, Duration write);
   Duration read_timeout() const;
   Duration write_timeout() const;
@@ -248,6 +249,7 @@ class BufferEvent final : public TransportUser {
   bool ReadingSuspended() const;
   bool Reading() const;
   bool Writing() const;
+  bool WaitingToWrite() const;
   void FinishIfDone();
   // Brings the transport, and the timers, in line with the state.
   absl::Status Update();

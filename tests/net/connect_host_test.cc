@@ -148,8 +148,8 @@ TEST_F(ConnectHostTest, FinishesOutputOfNothing) {
   EXPECT_EQ(transports_.sent(), "<end>");
 }
 
-TEST_F(ConnectHostTest, TimeoutsDoNotCountMeanwhile) {
-  connection_->SetTimeouts(seconds(5), seconds(5));
+TEST_F(ConnectHostTest, TheReadTimeoutDoesNotCountMeanwhile) {
+  connection_->SetTimeouts(seconds(5), Duration::zero());
   ASSERT_TRUE(connection_->Enable(EventFlags::kRead).ok());
   ConnectHost();
   connection_->output().Append("x");
@@ -163,6 +163,19 @@ TEST_F(ConnectHostTest, TimeoutsDoNotCountMeanwhile) {
   EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kConnected,
                                    ConnectionEvent::kReading |
                                        ConnectionEvent::kTimeout));
+}
+
+TEST_F(ConnectHostTest, TheWriteTimeoutIsForConnectingToo) {
+  connection_->SetTimeouts(Duration::zero(), seconds(5));
+  ConnectHost();
+  Pass(seconds(4));
+  EXPECT_THAT(events_, IsEmpty());
+  Pass(seconds(1));
+  EXPECT_THAT(events_, ElementsAre(ConnectionEvent::kWriting |
+                                   ConnectionEvent::kTimeout));
+  Pass(seconds(60));
+  EXPECT_EQ(events_.size(), 1u);
+  ASSERT_TRUE(connection_->SetTransport(nullptr).ok());  // gives it up
 }
 
 TEST_F(ConnectHostTest, DeferredCallbacksAreDeferred) {

@@ -226,9 +226,14 @@ void BufferEvent::Flush(EventFlags which, FlushMode mode) {
   if (transport_ == nullptr || broken_ || connecting_) return;
   const bool was_flushing = flushing_;
   flushing_ = true;
-  // No callback runs, and so neither of them can end the transport.
-  if (Any(which & EventFlags::kWrite) && Writing()) (void)transport_->Send();
+  // No callback runs, and so nothing can end the transport: only a filter that
+  // calls the user itself.
+  const internal::Lifeline lifeline(this);
+  if (Any(which & EventFlags::kWrite) && Writing() && !transport_->Send()) {
+    return;
+  }
   transport_->Flush(which, mode);
+  if (lifeline.cut()) return;
   flushing_ = was_flushing;
   FinishIfDone();
   UpdateOrTell();
@@ -275,6 +280,7 @@ absl::Status BufferEvent::SetTransport(TransportPtr transport) {
   // Those that work for the old one stop.
   internal::Lifeline::Cut(this);
   busy_ = false;
+  flushing_ = false;
   if (extras_ != nullptr) {
     extras_->deferred = nullptr;
     extras_->host_connector = nullptr;

@@ -58,11 +58,17 @@ class Filter {
   // does anything: it may do a little at a time. It may also append what it
   // held back, with nothing in `source`. By default bytes move as they are.
   //
+  // The first call for output may come before there is any: it is the place for
+  // what stands at the beginning, such as a header.
+  //
   // With kFlush nothing is to be held back; with kFinished nothing more will
   // come: of input, because the peer has finished; of output, because the user
   // has. Input that then still needs more is an error (DataLoss).
   //
   // An error ends the connection; the user is told it.
+  //
+  // A function may call the user, who may destroy the connection: the filter
+  // lasts until the function returns, the two Buffers do not.
   virtual absl::StatusOr<FilterResult> FilterInput(Buffer& source,
                                                    Buffer& destination,
                                                    size_t limit,

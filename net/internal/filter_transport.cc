@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "percore/net/internal/lifeline.h"
 
 namespace percore::internal {
 namespace {
@@ -29,9 +30,12 @@ FilterTransport::FilterTransport(BufferEvent& underlying,
                             std::min(kInputHigh, max_pending_input_));
   // Refilled before it is empty.
   underlying_.SetWatermarks(EventFlags::kWrite, max_pending_output_ / 2, 0);
+  turn_.Activate(EventFlags::kWrite);
 }
 
 FilterTransport::~FilterTransport() {
+  Lifeline::Cut(this);
+  if (orphan_ != nullptr) *orphan_ = std::move(filter_);
   if (owned_ != nullptr) return;
   underlying_.SetCallbacks({}, nullptr);
   underlying_.Disable(EventFlags::kRead);
@@ -61,15 +65,17 @@ void FilterTransport::FinishSending() {
 }
 
 void FilterTransport::Flush(EventFlags what, FlushMode mode) {
+  // A filter, this one or one below, may call a user who destroys all of them.
+  const Lifeline lifeline(this);
   if (Any(what & EventFlags::kRead)) {
     underlying_.Flush(EventFlags::kRead, mode);
-    if (receiving_) (void)Receive();
+    if (lifeline.cut() || (receiving_ && !Receive())) return;
   }
   if (Any(what & EventFlags::kWrite)) {
     if (mode != FlushMode::kNormal && output_mode_ == FlushMode::kNormal) {
       output_mode_ = FlushMode::kFlush;
     }
-    if (HasOutput()) (void)Send();
+    if (HasOutput() && !Send()) return;
     underlying_.Flush(EventFlags::kWrite, std::min(mode, FlushMode::kFlush));
   }
 }
@@ -115,6 +121,10 @@ void FilterTransport::OnEvent(BufferEvent& /*underlying*/, ConnectionEvent what,
 }
 
 bool FilterTransport::Receive() {
+  if (orphan_ != nullptr) {
+    turn_.Activate(EventFlags::kRead);
+    return true;
+  }
   Buffer& source = underlying_.input();
   size_t received = 0;
   absl::StatusOr<FilterResult> result = FilterResult::kOk;
@@ -123,17 +133,21 @@ bool FilterTransport::Receive() {
        room = ReceiveRoom()) {
     const size_t source_before = source.size();
     const size_t before = input().size();
-    result = filter_->FilterInput(
-        source, input(), std::min(room, turn - received),
-        input_ended_ ? FlushMode::kFinished : FlushMode::kNormal);
+    if (!CallFilter(&Filter::FilterInput, source, input(),
+                    std::min(room, turn - received),
+                    input_ended_ ? FlushMode::kFinished : FlushMode::kNormal,
+                    result)) {
+      return false;
+    }
     received += input().size() - before;
     idle = input().size() == before && source.size() == source_before;
     if (!result.ok() || *result == FilterResult::kNeedMore || idle) break;
   }
   if (received > 0) {
     // An error, the end, or what is left, has its own turn: the user may have
-    // enough, or go.
-    if (!result.ok() || !source.empty() || input_ended_) {
+    // enough, or go. So has what the filter still holds, with nothing left.
+    const bool more = result.ok() && *result == FilterResult::kOk && !idle;
+    if (!result.ok() || more || !source.empty() || input_ended_) {
       turn_.Activate(EventFlags::kRead);
     }
     return TellReceived(received);
@@ -167,24 +181,54 @@ bool FilterTransport::MakeRoomForMore() {
   return true;
 }
 
+bool FilterTransport::CallFilter(FilterFunction function, Buffer& source,
+                                 Buffer& destination, size_t limit,
+                                 FlushMode mode,
+                                 absl::StatusOr<FilterResult>& result) {
+  std::unique_ptr<Filter> orphan;
+  orphan_ = &orphan;
+  result = ((*filter_).*function)(source, destination, limit, mode);
+  if (orphan != nullptr) return false;
+  orphan_ = nullptr;
+  return true;
+}
+
 size_t FilterTransport::OutputRoom() const {
   const size_t size = underlying_.output().size();
   return size < max_pending_output_ ? max_pending_output_ - size : 0;
 }
 
 bool FilterTransport::HasOutput() const {
-  return !finished_ && (SendRoom() > 0 || output_mode_ != FlushMode::kNormal);
+  if (output_over_) return false;
+  if (SendRoom() > 0 || more_output_) return true;
+  switch (output_mode_) {
+    case FlushMode::kNormal:
+      return false;
+    case FlushMode::kFlush:
+      return output().empty();  // or waits for what the user holds back
+    case FlushMode::kFinished:
+      return true;
+  }
+  return false;
 }
 
 bool FilterTransport::Send() {
+  if (orphan_ != nullptr) {
+    turn_.Activate(EventFlags::kWrite);
+    return true;
+  }
+  // What the user holds back, or wrote after the end, stays with it.
+  Buffer nothing;
+  Buffer& source = SendRoom() > 0 ? output() : nothing;
   Buffer& destination = underlying_.output();
-  const size_t before = output().size();
+  const size_t before = source.size();
   // A user who has more than one turn's worth waits for the next.
   const size_t end = before - std::min(before, SendRoom());
+  absl::StatusOr<FilterResult> result = FilterResult::kOk;
   while (true) {
     size_t room = OutputRoom();
     if (room == 0) break;  // OnWritten() goes on
-    const size_t size = output().size();
+    const size_t size = source.size();
     if (end > 0) {
       if (size <= end) {
         turn_.ActivateLater(EventFlags::kWrite);
@@ -193,24 +237,30 @@ bool FilterTransport::Send() {
       room = std::min(room, size - end);
     }
     const size_t destination_before = destination.size();
-    const absl::StatusOr<FilterResult> result =
-        filter_->FilterOutput(output(), destination, room, output_mode_);
+    if (!CallFilter(&Filter::FilterOutput, source, destination, room,
+                    output_mode_, result)) {
+      return false;
+    }
     if (!result.ok()) {
+      output_over_ = true;
       return TellError(ConnectionEvent::kWriting, result.status());
     }
     const bool idle =
-        output().size() == size && destination.size() == destination_before;
-    if (*result == FilterResult::kOk && !idle) continue;
+        source.size() == size && destination.size() == destination_before;
+    more_output_ = *result == FilterResult::kOk && !idle;
+    if (more_output_) continue;
     // The filter has done what it can.
     if (output_mode_ == FlushMode::kFinished) {
-      finished_ = true;
+      output_over_ = true;
+      const Lifeline lifeline(this);
       underlying_.Flush(EventFlags::kWrite, FlushMode::kFinished);
-    } else {
+      if (lifeline.cut()) return false;
+    } else if (&source != &nothing || output().empty()) {
       output_mode_ = FlushMode::kNormal;
     }
     break;
   }
-  const size_t sent = before - output().size();
+  const size_t sent = before - source.size();
   return sent == 0 || TellSent(sent);
 }
 

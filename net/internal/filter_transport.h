@@ -2,8 +2,12 @@
 #ifndef PERCORE_NET_INTERNAL_FILTER_TRANSPORT_H_
 #define PERCORE_NET_INTERNAL_FILTER_TRANSPORT_H_
 
+#include <cstddef>
 #include <memory>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "percore/buffer/buffer.h"
 #include "percore/net/buffer_event.h"
 #include "percore/net/filter.h"
 #include "percore/net/transport.h"
@@ -38,10 +42,15 @@ class FilterTransport final : public Transport {
   static void OnEvent(BufferEvent& underlying, ConnectionEvent what,
                       const absl::Status& status, void* argument);
 
+  using FilterFunction = absl::StatusOr<FilterResult> (Filter::*)(
+      Buffer& source, Buffer& destination, size_t limit, FlushMode mode);
+
   // Each may call the user; false if the transport is gone.
   bool Receive();
-  bool TellResult(size_t received, const absl::StatusOr<FilterResult>& result);
   bool MakeRoomForMore();
+  bool CallFilter(FilterFunction function, Buffer& source, Buffer& destination,
+                  size_t limit, FlushMode mode,
+                  absl::StatusOr<FilterResult>& result);
   // How much may be put into the underlying output.
   size_t OutputRoom() const;
   // Whether there is something to do for the output.
@@ -49,14 +58,20 @@ class FilterTransport final : public Transport {
 
   BufferEvent& underlying_;
   std::unique_ptr<BufferEvent> owned_;
-  const std::unique_ptr<Filter> filter_;
+  std::unique_ptr<Filter> filter_;
+  // Where the filter goes if the transport is destroyed while the filter works;
+  // null while it does not.
+  std::unique_ptr<Filter>* orphan_ = nullptr;
   const size_t max_pending_input_;
   const size_t max_pending_output_;
   Event turn_;
   bool receiving_ = false;
   bool input_ended_ = false;  // the underlying connection's end of file
   bool end_told_ = false;
-  bool finished_ = false;  // the filter's output is complete
+  bool output_over_ = false;  // it is complete, or the filter failed
+  // The filter may hold output back. At the beginning too: it may have
+  // something to say before the user has.
+  bool more_output_ = true;
   // What the output is to be brought to.
   FlushMode output_mode_ = FlushMode::kNormal;
 };

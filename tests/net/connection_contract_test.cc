@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,12 +96,14 @@ class ConnectionContractTest : public testing::TestWithParam<ConnectionKind> {
     }
     return false;
   }
-  // More than all buffers in between hold.
-  static std::string ALot() {
-    std::string bytes(8 << 20, '\0');
-    for (size_t i = 0; i < bytes.size(); ++i) {
-      bytes[i] = static_cast<char>(i * 7 + (i >> 12));
-    }
+  // More than all buffers in between hold, and no smaller when compressed.
+  static const std::string& ALot() {
+    static const auto& bytes = *new std::string([] {
+      std::string bytes(8 << 20, '\0');
+      std::mt19937_64 random(1);
+      for (char& byte : bytes) byte = static_cast<char>(random());
+      return bytes;
+    }());
     return bytes;
   }
 
@@ -661,6 +664,8 @@ TEST_P(ConnectionContractTest, HasAPriority) {
 }
 
 TEST_P(ConnectionContractTest, KeepsWhatWasSetWithAnotherTransport) {
+  // Only one end of the other connection keeps its filter.
+  if (GetParam().changes_bytes) GTEST_SKIP() << "bytes differ on their way";
   far_.connection->SetWatermarks(EventFlags::kRead, 2, 0);
   far_.output().Append("unsent");
   Ends others = GetParam().connect(*base_, {});

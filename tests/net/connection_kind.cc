@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "percore/net/buffer_event_pair.h"
+#include "percore/net/compression/compression_filter.h"
 #include "percore/net/filter.h"
 #include "percore/net/listen_sockets.h"
 #include "percore/net/socket_options.h"
@@ -63,6 +64,26 @@ Ends ConnectTwiceFilteredTcp(EventBase& base,
   return Filtered(Filtered(ConnectTcp(base, {}), {}), options);
 }
 
+std::unique_ptr<BufferEvent> Compressed(std::unique_ptr<BufferEvent> underlying,
+                                        const BufferEventOptions& options) {
+  return MakeFilteredBufferEvent(std::move(underlying),
+                                 *MakeCompressionFilter({.output{.level = 1}}),
+                                 {.connection = options});
+}
+
+Ends Compressed(Ends ends, const BufferEventOptions& options) {
+  return {Compressed(std::move(ends.near), options),
+          Compressed(std::move(ends.far), options)};
+}
+
+Ends ConnectCompressedTcp(EventBase& base, const BufferEventOptions& options) {
+  return Compressed(ConnectTcp(base, {}), options);
+}
+
+Ends ConnectCompressedPair(EventBase& base, const BufferEventOptions& options) {
+  return Compressed(ConnectPair(base, {}), options);
+}
+
 }  // namespace
 
 const std::vector<ConnectionKind>& AllConnectionKinds() {
@@ -73,6 +94,8 @@ const std::vector<ConnectionKind>& AllConnectionKinds() {
       {"FilteredUnix", &ConnectFilteredUnix, true},
       {"FilteredPair", &ConnectFilteredPair, false},
       {"TwiceFilteredTcp", &ConnectTwiceFilteredTcp, true},
+      {"CompressedTcp", &ConnectCompressedTcp, true, true},
+      {"CompressedPair", &ConnectCompressedPair, false, true},
   };
   return kinds;
 }

@@ -30,7 +30,7 @@ class ProxyHeaderReader final : public Filter {
  private:
   absl::StatusOr<FilterResult> ReadHeader(Buffer& source, FlushMode mode);
   absl::Status CheckVersion(const ProxyHeader& header) const;
-  absl::StatusOr<FilterResult> Tell(std::optional<ProxyHeader> header);
+  absl::StatusOr<FilterResult> Tell(ProxyHeader* header);
 
   ProxyHeaderCallback on_header_;
   const ProxyReaderOptions options_;
@@ -50,7 +50,7 @@ absl::StatusOr<FilterResult> ProxyHeaderReader::ReadHeader(Buffer& source,
       refusal_ = CheckVersion(result->header);
       done_ = true;
       if (!refusal_.ok()) return refusal_;
-      return Tell(std::move(result->header));
+      return Tell(&result->header);
     case ProxyParseResult::Kind::kNeedMore:
       if (mode != FlushMode::kFinished) return FilterResult::kNeedMore;
       return absl::DataLossError(
@@ -66,7 +66,7 @@ absl::StatusOr<FilterResult> ProxyHeaderReader::ReadHeader(Buffer& source,
   // The call that tells the user can do nothing else any more, and has to have
   // done something to be repeated.
   start_.Append(std::move(source));
-  return Tell(std::nullopt);
+  return Tell(nullptr);
 }
 
 absl::Status ProxyHeaderReader::CheckVersion(const ProxyHeader& header) const {
@@ -81,11 +81,10 @@ absl::Status ProxyHeaderReader::CheckVersion(const ProxyHeader& header) const {
       ", which is not accepted"));
 }
 
-absl::StatusOr<FilterResult> ProxyHeaderReader::Tell(
-    std::optional<ProxyHeader> header) {
+absl::StatusOr<FilterResult> ProxyHeaderReader::Tell(ProxyHeader* header) {
   if (on_header_ == nullptr) return FilterResult::kOk;
   // The connection may be gone afterwards, this filter is not.
-  refusal_ = on_header_(std::move(header));
+  refusal_ = on_header_(header);
   on_header_ = nullptr;
   if (!refusal_.ok()) return refusal_;
   return FilterResult::kOk;

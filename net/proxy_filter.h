@@ -11,7 +11,7 @@
 // auto base = percore::EventBase::Create({});
 // if (!base.ok()) return;
 // auto [proxy, server] = percore::MakeBufferEventPair(**base);
-// auto on_header = [](std::optional<percore::ProxyHeader> header) {
+// auto on_header = [](percore::ProxyHeader* header) {
 //   if (!header->endpoints.has_value()) {
 //     return absl::PermissionDeniedError("nobody we know");
 //   }
@@ -48,7 +48,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -81,15 +80,15 @@ struct ProxyReaderOptions {
 };
 
 // Called once: as soon as the header is complete, and so before the first of
-// the client's bytes is in input(), even if none ever comes. Nothing is given
-// if the connection began without a header (kOptional only). It is not called
-// for a peer that sends no byte at all.
+// the client's bytes is in input(), even if none ever comes. `header` may be
+// moved from; it is null if the connection began without one (kOptional only).
+// It is not called for a peer that sends no byte at all.
 //
 // An error refuses the connection, whose event callback is told it. The
 // callback may destroy the connection, but must not change its input(). It also
 // runs inside a Flush() for kRead that finds the header.
 using ProxyHeaderCallback =
-    absl::AnyInvocable<absl::Status(std::optional<ProxyHeader> header)>;
+    absl::AnyInvocable<absl::Status(ProxyHeader* header)>;
 
 // For MakeFilteredBufferEvent(). `on_header` may be null.
 //

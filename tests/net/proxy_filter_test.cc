@@ -58,9 +58,9 @@ class ProxyFilterTest : public testing::Test {
     Serve(MakeFilteredBufferEvent(
         std::make_unique<BufferEvent>(*base_, std::move(server)),
         MakeProxyHeaderReader(
-            [this](std::optional<ProxyHeader> header) {
+            [this](ProxyHeader* header) {
               ++told_;
-              header_ = std::move(header);
+              if (header != nullptr) header_ = std::move(*header);
               EXPECT_TRUE(server_->input().empty());
               return on_header_();
             },

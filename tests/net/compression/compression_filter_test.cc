@@ -432,8 +432,8 @@ TEST_F(CompressionFilterTest, StandsUponAnotherFilter) {
   std::optional<ProxyHeader> told;
   Take(Compressing(MakeFilteredBufferEvent(
       std::make_unique<BufferEvent>(*base_, std::move(near)),
-      MakeProxyHeaderReader([&](std::optional<ProxyHeader> header) {
-        told = std::move(header);
+      MakeProxyHeaderReader([&](ProxyHeader* header) {
+        told = *header;
         return absl::OkStatus();
       }))));
   Run();

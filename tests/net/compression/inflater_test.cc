@@ -428,7 +428,12 @@ TEST(InflaterTest, RandomStreamsComeBackAndCorruptOnesDoNoHarm) {
     constexpr size_t kHeader = 10;
     const size_t at = kHeader + random() % (stream.size() - kHeader);
     stream[at] = static_cast<char>(stream[at] ^ (1 + random() % 255));
-    EXPECT_FALSE(Inflate(stream, {}, part_size, bound).step.ok());
+    const Inflated corrupt = Inflate(stream, {}, part_size, bound);
+    // Some bits fill up the last byte before the trailer, and mean nothing.
+    if (corrupt.step.ok()) {
+      EXPECT_EQ(*corrupt.step, CompressionStep::kFinished);
+      EXPECT_EQ(corrupt.output, text);
+    }
   }
 }
 

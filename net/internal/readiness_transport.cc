@@ -115,6 +115,7 @@ bool ReadinessTransport::Send() {
     sent += static_cast<size_t>(result);
   }
   if (result < 0 && result != -EAGAIN) {
+    if (sent > 0 && !TellSent(sent)) return false;
     return Fail(ConnectionEvent::kWriting, static_cast<int>(-result), "write");
   }
   // Whoever has more to send than one turn's worth waits for the next turn in

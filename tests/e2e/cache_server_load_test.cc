@@ -87,12 +87,13 @@ TEST(CacheServerLoadTest, BacksOffWhenOutOfDescriptorsAndRecovers) {
   for (int i = 11; i < 55; ++i) clients[i].reset();
   // Those who still wait in the backlog are served now.
   for (int i = 55; i < 60; ++i) ExpectToServe(*clients[i], i);
-  const double failed = server.Metric(errors);
-  EXPECT_GT(failed, 0);
-  // Each time the first in the queue had the reserve, and the server kept it.
-  EXPECT_EQ(server.Metric("percore_listener_rejected_total{listener=\"cache_"
-                          "server\",reason=\"no_descriptors\"}"),
-            failed);
+  const double rejected = server.Metric(
+      "percore_listener_rejected_total{listener=\"cache_server\","
+      "reason=\"no_descriptors\"}");
+  // The first in the queue had the reserve. The next time there may be none:
+  // the metrics page takes descriptors of the same process.
+  EXPECT_GT(rejected, 0);
+  EXPECT_LE(rejected, server.Metric(errors));
 }
 
 // A client that asks for much and never reads.

@@ -24,6 +24,7 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/net/socket_options.h"
+#include "percore/tests/net/connection_side.h"
 #include "percore/tests/support/blocking_client.h"
 #include "percore/tests/support/descriptors.h"
 #include "percore/tests/support/test_kernel.h"
@@ -37,40 +38,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr ConnectionEvent kEndOfFile =
-    ConnectionEvent::kReading | ConnectionEvent::kEndOfFile;
-constexpr ConnectionEvent kReadError =
-    ConnectionEvent::kReading | ConnectionEvent::kError;
-constexpr ConnectionEvent kWriteError =
-    ConnectionEvent::kWriting | ConnectionEvent::kError;
-constexpr ConnectionEvent kReadTimeout =
-    ConnectionEvent::kReading | ConnectionEvent::kTimeout;
-constexpr ConnectionEvent kWriteTimeout =
-    ConnectionEvent::kWriting | ConnectionEvent::kTimeout;
-
-// A connection, and what its user was told.
-struct Side {
-  void Take(std::unique_ptr<BufferEvent> taken) {
-    connection = std::move(taken);
-    connection->SetCallbacks({.read = &OnRead, .event = &OnEvent}, this);
-  }
-  static void OnRead(BufferEvent&, void* side) {
-    static_cast<Side*>(side)->on_read();
-  }
-  static void OnEvent(BufferEvent&, ConnectionEvent what,
-                      const absl::Status& status, void* side) {
-    auto& self = *static_cast<Side*>(side);
-    self.events.push_back(what);
-    self.error.Update(status);
-  }
-  void Echo() { connection->output().Append(std::move(connection->input())); }
-
-  std::unique_ptr<BufferEvent> connection;
-  int reads = 0;
-  std::vector<ConnectionEvent> events;
-  absl::Status error;
-  std::function<void()> on_read = [this] { ++reads; };
-};
+using Side = ConnectionSide;
 
 // One loop, on which the connections of `side_` and `sides_` live. However a
 // test goes, descriptors and buffer memory are at the end what they were

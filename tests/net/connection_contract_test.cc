@@ -12,6 +12,7 @@
 #include "percore/net/buffer_event.h"
 #include "percore/runtime/event_base.h"
 #include "percore/tests/net/connection_kind.h"
+#include "percore/tests/net/connection_side.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -22,47 +23,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using Callbacks = BufferEventOptions::Callbacks;
 
-constexpr ConnectionEvent kEndOfFile =
-    ConnectionEvent::kReading | ConnectionEvent::kEndOfFile;
-constexpr ConnectionEvent kReadTimeout =
-    ConnectionEvent::kReading | ConnectionEvent::kTimeout;
-constexpr ConnectionEvent kWriteTimeout =
-    ConnectionEvent::kWriting | ConnectionEvent::kTimeout;
-
-// A connection, and what its callbacks were told.
-struct Side {
-  void Take(std::unique_ptr<BufferEvent> taken) {
-    connection = std::move(taken);
-    connection->SetCallbacks(
-        {.read = &OnRead, .write = &OnWritten, .event = &OnEvent}, this);
-  }
-  static void OnRead(BufferEvent&, void* side) {
-    static_cast<Side*>(side)->on_read();
-  }
-  static void OnWritten(BufferEvent&, void* side) {
-    static_cast<Side*>(side)->on_written();
-  }
-  static void OnEvent(BufferEvent&, ConnectionEvent what,
-                      const absl::Status& status, void* side) {
-    auto& self = *static_cast<Side*>(side);
-    self.error.Update(status);
-    self.on_event(what);
-  }
-
-  Buffer& input() { return connection->input(); }
-  Buffer& output() { return connection->output(); }
-
-  std::unique_ptr<BufferEvent> connection;
-  int reads = 0;
-  int writes = 0;
-  std::vector<ConnectionEvent> events;
-  absl::Status error;
-  std::function<void()> on_read = [this] { ++reads; };
-  std::function<void()> on_written = [this] { ++writes; };
-  std::function<void(ConnectionEvent)> on_event = [this](ConnectionEvent what) {
-    events.push_back(what);
-  };
-};
+using Side = ConnectionSide;
 
 class ConnectionContractTest : public testing::TestWithParam<ConnectionKind> {
  protected:

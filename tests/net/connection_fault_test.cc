@@ -1,6 +1,5 @@
 // Connections whose system calls fail: each call, wherever it is made, with
 // each error that it may have.
-#include <dirent.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -13,20 +12,13 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/descriptors.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
 namespace {
 
 using Call = TestKernel::Call;
-
-int OpenDescriptors() {
-  int count = 0;
-  DIR* const folder = opendir("/proc/self/fd");
-  while (readdir(folder) != nullptr) ++count;
-  closedir(folder);
-  return count;
-}
 
 // What one end of the conversation has come to.
 struct End {

@@ -1,7 +1,6 @@
 // Every system call of listening and accepting fails once: the first of its
 // kind, then the second, until none is left. After each failure all is valid,
 // every client has an answer, and no descriptor is left over.
-#include <dirent.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -17,6 +16,7 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/tests/support/blocking_client.h"
+#include "percore/tests/support/descriptors.h"
 #include "percore/tests/support/temporary_folder.h"
 #include "percore/tests/support/test_kernel.h"
 
@@ -24,14 +24,6 @@ namespace percore {
 namespace {
 
 using Call = TestKernel::Call;
-
-int OpenDescriptors() {
-  DIR* folder = opendir("/proc/self/fd");
-  int count = 0;
-  while (readdir(folder) != nullptr) ++count;
-  closedir(folder);
-  return count;
-}
 
 struct Fault {
   Call call;

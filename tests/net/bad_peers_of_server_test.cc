@@ -134,6 +134,7 @@ TEST_F(BadPeersOfAServerTest, NeverReadingCostsEachABoundedAmount) {
   Go();
   const std::string bytes(1 << 20, 'x');
   std::vector<BlockingClient> clients;
+  clients.reserve(kClients);
   for (int i = 0; i < kClients; ++i) clients.push_back(server_->Connect());
   for (int stalls = 0; stalls < 50; ++stalls) {
     for (BlockingClient& client : clients) {
@@ -156,6 +157,7 @@ TEST_F(BadPeersOfAServerTest, AByteAtATimeFromMany) {
   Start();
   Go();
   std::vector<BlockingClient> clients;
+  clients.reserve(kClients);
   for (int i = 0; i < kClients; ++i) clients.push_back(server_->Connect());
   std::string sent;
   for (int i = 0; i < 100; ++i) {

@@ -18,8 +18,8 @@ Ends ConnectTcp(EventBase& base, const BufferEventOptions& options) {
   const UniqueFd listening = sockets.Take(0);
   UniqueFd near(base.kernel().Socket(AF_INET, SOCK_STREAM, 0));
   // Over the loopback the handshake is over when it fails with EINPROGRESS.
-  connect(near.get(), sockets.address().native(),
-          sockets.address().native_size());
+  (void)connect(near.get(), sockets.address().native(),
+                sockets.address().native_size());
   UniqueFd far(
       accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   // What is written has arrived when the call returns.

@@ -4,55 +4,56 @@
 
 #include <chrono>
 #include <iostream>
+#include <map>
+#include <memory>
 
 #include "percore/net/buffer_event.h"
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
-#include "percore/runtime/event_base.h"
 
 using percore::BufferEvent;
-using percore::EventBase;
 using percore::EventFlags;
+
+struct Server {
+  percore::EventBase& base;
+  std::map<BufferEvent*, std::unique_ptr<BufferEvent>> clients;
+};
 
 void Echo(BufferEvent& client, void*) {
   client.output().Append(std::move(client.input()));
 }
-
+void Remove(BufferEvent& client, void* server) {
+  static_cast<Server*>(server)->clients.erase(&client);
+}
 void End(BufferEvent& client, percore::ConnectionEvent what,
-         const absl::Status&, void*) {
+         const absl::Status&, void* server) {
   const bool finished = Any(what & percore::ConnectionEvent::kEndOfFile);
-  if (!finished || client.output().empty()) return delete &client;
-  auto end = [](BufferEvent& client, void*) { delete &client; };
-  client.SetCallbacks({.write = end, .event = &End}, nullptr);
+  if (!finished || client.output().empty()) return Remove(client, server);
+  client.SetCallbacks({.write = &Remove, .event = &End}, server);
 }
-
 void Accept(percore::UniqueFd socket, const percore::SocketAddress&,
-            void* base) {
-  auto* client =
-      new BufferEvent(*static_cast<EventBase*>(base), std::move(socket));
-  client->SetCallbacks({.read = &Echo, .event = &End}, nullptr);
-  if (!client->Enable(EventFlags::kRead).ok()) delete client;
+            void* argument) {
+  auto& server = *static_cast<Server*>(argument);
+  auto client = std::make_unique<BufferEvent>(server.base, std::move(socket));
+  client->SetCallbacks({.read = &Echo, .event = &End}, &server);
+  if (!client->Enable(EventFlags::kRead).ok()) return;
+  BufferEvent* const key = client.get();
+  server.clients[key] = std::move(client);
 }
-
-void EndSoon(int, EventFlags, void* argument) {
+void EndSoon(int, EventFlags, void* server) {
   std::cout << "ending in two seconds" << std::endl;
-  auto& base = *static_cast<EventBase*>(argument);
-  if (!base.ExitAfter(std::chrono::seconds(2)).ok()) base.Exit();
+  (void)static_cast<Server*>(server)->base.ExitAfter(std::chrono::seconds(2));
 }
 
 int main(int argc, char** argv) {
-  auto base = EventBase::Create({});
+  auto base = percore::EventBase::Create({});
   auto sockets =
       percore::ListenSockets::Open(argc > 1 ? argv[1] : "127.0.0.1:7777", 1);
-  if (!base.ok() || !sockets.ok()) {
-    std::cerr << base.status() << ' ' << sockets.status() << '\n';
-    return 1;
-  }
-  percore::Listener listener(**base, sockets->Take(0), &Accept, base->get());
-  auto interrupt =
-      percore::Event::Signal(**base, SIGINT, &EndSoon, base->get());
+  if (!base.ok() || !sockets.ok()) return 1;
+  Server server{**base, {}};
+  percore::Listener listener(**base, sockets->Take(0), &Accept, &server);
+  auto interrupt = percore::Event::Signal(**base, SIGINT, &EndSoon, &server);
   std::cout << "listening on " << sockets->address().ToString() << std::endl;
-  return listener.Enable().ok() && interrupt.Add().ok() && (*base)->Run().ok()
-             ? 0
-             : 1;
+  if (!listener.Enable().ok() || !interrupt.Add().ok()) return 1;
+  return (*base)->Run().ok() ? 0 : 1;
 }

@@ -127,7 +127,10 @@ absl::Status BufferEvent::Connect(const SocketAddress& address) {
   connecting_ = true;
   if (absl::Status status = Update(); !status.ok()) return status;
   absl::Status status = transport_->Connect(address);
-  connecting_ = status.ok();
+  if (!status.ok()) {
+    connecting_ = false;
+    UpdateOrTell();  // the timeout of an attempt that never began
+  }
   return status;
 }
 

@@ -97,7 +97,7 @@ class BufferEvent final : public TransportUser {
   // Without a transport: Connect(), or SetTransport(), comes next. Writing is
   // enabled, reading is not.
   explicit BufferEvent(EventBase& base, const Options& options = {});
-  // `socket` is as for MakeSocketTransport().
+  // `socket` is as for MakeSocketTransport(); `transport` is not null.
   BufferEvent(EventBase& base, UniqueFd socket, const Options& options = {});
   BufferEvent(EventBase& base, TransportPtr transport,
               const Options& options = {});
@@ -162,8 +162,8 @@ class BufferEvent final : public TransportUser {
 
   // Moves bytes now that would otherwise move at the end of the round: for
   // kWrite, those of output(); for kRead, those that wait on the other side.
-  // With kFlush filters hold nothing back, and the other end of a pair takes
-  // more than its high watermark. With kFinished for kWrite the sending side is
+  // With kFlush filters hold nothing back. No watermark is passed over, of the
+  // other end of a pair neither. With kFinished for kWrite the sending side is
   // shut down once output() is empty: the peer reads the end of the file after
   // the last byte, while bytes from it still arrive. What is put into output()
   // after that is not sent any more.

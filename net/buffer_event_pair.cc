@@ -63,7 +63,8 @@ class PairTransport final : public Transport {
   void SetPriority(int priority) override { turn_.set_priority(priority); }
 
   TransportUser* partner() const override {
-    return partner_ == nullptr ? nullptr : &partner_->user();
+    return partner_ == nullptr || !partner_->attached() ? nullptr
+                                                        : &partner_->user();
   }
 
  private:
@@ -75,6 +76,7 @@ class PairTransport final : public Transport {
 
   static void OnTurn(int /*fd*/, EventFlags what, void* argument) {
     auto& self = *static_cast<PairTransport*>(argument);
+    if (!self.attached()) return;
     if (Any(what & EventFlags::kWrite) && !self.TellProgress()) return;
     if (self.receiving_) self.Receive();
   }
@@ -88,7 +90,9 @@ class PairTransport final : public Transport {
            (partner_->finished_ && partner_->output().empty());
   }
   bool HasNews() const {
-    return taken_ > 0 || (AtEnd() ? !end_told_ : partner_->SendRoom() > 0);
+    if (taken_ > 0) return true;
+    if (AtEnd()) return !end_told_;
+    return partner_->attached() && partner_->SendRoom() > 0;
   }
 
   bool TellProgress() {
@@ -103,6 +107,7 @@ class PairTransport final : public Transport {
   // and of no more than one turn's worth at a time.
   void Take() {
     if (taken_ > 0 || partner_->sent_ > 0) return;
+    if (!attached() || !partner_->attached()) return;
     const size_t moved = input().MoveFrom(
         partner_->output(), std::min(ReceiveRoom(), partner_->SendRoom()));
     if (moved == 0) return;

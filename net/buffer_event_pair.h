@@ -29,7 +29,8 @@ namespace percore {
 std::pair<std::unique_ptr<BufferEvent>, std::unique_ptr<BufferEvent>>
 MakeBufferEventPair(EventBase& base, const BufferEventOptions& options = {});
 
-// The same for users of their own.
+// The same for users of their own. Either may be attached first; it waits for
+// the other as for one that neither reads nor writes. Thread: the base's.
 std::pair<TransportPtr, TransportPtr> MakePairTransports(EventBase& base);
 
 }  // namespace percore

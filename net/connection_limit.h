@@ -15,9 +15,8 @@
 // How shards share a number without sharing a counter:
 //
 // - Places are handed out in slices. A listener takes up to 64 at once, and
-// keeps
-//   about as many that its connections gave back. The shared word is touched
-//   once for a slice.
+//   keeps about as many that its connections gave back. The shared word is
+//   touched once for a slice.
 // - The fewer places there are for each listener, the smaller the slices: less
 //   than a sixteenth of all lies idle, and of few places none.
 // - A listener that finds nothing left asks the others for what lies idle with

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "percore/net/internal/connection_quota.h"
+#include "percore/net/internal/lifeline.h"
 #include "percore/runtime/error.h"
 
 namespace percore {
@@ -73,7 +74,7 @@ Listener::Listener(EventBase& base, UniqueFd socket, Callback callback,
 }
 
 Listener::~Listener() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
+  internal::Lifeline::Cut(this);
   Disable();
   if (quota_ != nullptr) quota_->Detach();
   if (socket_.valid()) base_.CloseDescriptor(socket_.Release());
@@ -120,8 +121,7 @@ UniqueFd Listener::Release() {
 }
 
 void Listener::AcceptBatch() {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
+  const internal::Lifeline lifeline(this);
   for (int accepted = 0; accepted < accept_batch_ && accepting(); ++accepted) {
     const Admission admission = Admit(accepted);
     if (admission == Admission::kNotNow) break;
@@ -135,7 +135,7 @@ void Listener::AcceptBatch() {
     if (!connection.valid()) {
       place_.GiveBack();
       const bool go_on = HandleError(-connection.get());
-      if (destroyed) return;
+      if (lifeline.cut()) return;
       if (go_on) continue;
       break;
     }
@@ -149,10 +149,9 @@ void Listener::AcceptBatch() {
     callback_(std::move(connection),
               SocketAddress::FromNative(native, size).value_or(SocketAddress()),
               argument_);
-    if (destroyed) return;
+    if (lifeline.cut()) return;
     place_.GiveBack();
   }
-  destroyed_ = nullptr;
   if (quota_ != nullptr) quota_->Settle();
 }
 

@@ -172,9 +172,8 @@ class Listener {
   Event rested_;
   Duration next_rest_ = kFirstRest;
   bool enabled_ = false;
-  bool resting_ = false;       // until rested_
-  bool waiting_ = false;       // for quota_
-  bool* destroyed_ = nullptr;  // set while callbacks run
+  bool resting_ = false;  // until rested_
+  bool waiting_ = false;  // for quota_
 };
 
 }  // namespace percore

@@ -24,9 +24,8 @@
 // - Bytes that were received while receiving is stopped are kept, and reported
 //   when it is started again: OnReceived() is called between StartReceiving()
 //   and StopReceiving() only, and never from inside of either.
-// - It moves no more than ReceiveRoom() and SendRoom() allow. Where that is 0
-// it
-//   waits: StartReceiving(), or ScheduleSend(), is called when there is room.
+// - It moves no more than ReceiveRoom() and SendRoom() allow. Where that is 0,
+//   it waits: StartReceiving() or ScheduleSend() is called when there is room.
 // - Everything a user is told may make it destroy the transport, or put another
 //   in its place. These functions then return false, and the transport returns
 //   at once, touching nothing.
@@ -160,6 +159,7 @@ class Transport {
   // The user wants nothing any more, not even to be told.
   virtual void Destroy() { delete this; }
 
+  bool attached() const { return user_ != nullptr; }
   Buffer& input() const { return user_->input(); }
   Buffer& output() const { return user_->output(); }
   size_t ReceiveRoom() const { return user_->ReceiveRoom(); }

@@ -42,10 +42,7 @@ absl::Status ReadinessTransport::StartReceiving() {
 void ReadinessTransport::StopReceiving() { Unwatch(EventFlags::kRead); }
 
 void ReadinessTransport::ScheduleSend() {
-  // Whoever waits for room is called when there is some.
-  if (!Any(ready_.interest() & EventFlags::kWrite)) {
-    ready_.Activate(EventFlags::kWrite);
-  }
+  if (!waits_for_room()) ready_.Activate(EventFlags::kWrite);
 }
 
 void ReadinessTransport::FinishSending() {
@@ -75,7 +72,7 @@ void ReadinessTransport::OnReady(int /*fd*/, EventFlags what, void* argument) {
   if (Any(what & EventFlags::kWrite)) {
     if (transport.SendRoom() == 0) {
       transport.Unwatch(EventFlags::kWrite);
-    } else if (!transport.Send()) {
+    } else if (!transport.Write()) {
       return;
     }
   }
@@ -105,7 +102,9 @@ bool ReadinessTransport::Receive() {
                        : TellReceived(static_cast<size_t>(received));
 }
 
-bool ReadinessTransport::Send() {
+bool ReadinessTransport::Send() { return waits_for_room() || Write(); }
+
+bool ReadinessTransport::Write() {
   const size_t room = SendRoom();
   size_t sent = 0;
   ssize_t result = 0;

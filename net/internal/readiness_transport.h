@@ -35,11 +35,16 @@ class ReadinessTransport final : public Transport {
   // Each may call the user; false if the transport is gone.
   bool CompleteConnect();
   bool Receive();
+  bool Write();
   bool Fail(ConnectionEvent direction, int error, std::string_view call);
 
   void Watch(EventFlags what) { ready_.SetInterest(ready_.interest() | what); }
   void Unwatch(EventFlags what) {
     ready_.SetInterest(ready_.interest() & ~what);
+  }
+  // The loop calls when there is some: a write before that would be in vain.
+  bool waits_for_room() const {
+    return Any(ready_.interest() & EventFlags::kWrite);
   }
   Kernel& kernel() { return ready_.base().kernel(); }
 

@@ -236,6 +236,20 @@ TEST_F(BufferEventTest, WatchesForRoomOnlyWhileTheSocketIsFull) {
   EXPECT_EQ(base_->stats()->write_events.Get(), events);
 }
 
+TEST_F(BufferEventTest, DoesNotTryAFullSocketAgainUntilThereIsRoom) {
+  connection_->output().Append(MoreThanTheSocketHolds());
+  RunOnce(100);
+  ASSERT_FALSE(connection_->output().empty());
+  const int writes = kernel_.Count(Call::kWritev);
+  // Each of them makes a turn, at whose end there is something to send.
+  for (int i = 0; i < 5; ++i) {
+    PeerSends("x");
+    RunOnce();
+  }
+  EXPECT_EQ(reads_, 5);
+  EXPECT_EQ(kernel_.Count(Call::kWritev), writes);
+}
+
 TEST_F(BufferEventTest, SendsEverythingThroughShortWrites) {
   kernel_.LimitTransfers(3);
   const std::string text = "the quick brown fox jumps over the lazy dog";
@@ -480,6 +494,60 @@ TEST_F(BufferEventTest, BoundsWhatItReadsInOneTurn) {
   ASSERT_GT(send(peer_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT), 0);
   RunOnce();
   EXPECT_LE(connection_->input().size(), FlowLimits::kDefaultMaxSingleRead);
+}
+
+TEST_F(BufferEventTest, GivesItsSocketAway) {
+  const int fd = connection_->fd();
+  const UniqueFd socket = connection_->Detach();
+  EXPECT_EQ(socket.get(), fd);
+  EXPECT_EQ(connection_->fd(), -1);
+  EXPECT_FALSE(connection_->Detach().valid());
+  PeerSends("x");
+  RunOnce(3);
+  EXPECT_EQ(reads_, 0);
+  char byte;
+  EXPECT_EQ(read(socket.get(), &byte, 1), 1);
+}
+
+TEST_F(BufferEventTest, TakesAnotherSocketAndClosesTheOneBefore) {
+  UniqueFd before = std::move(peer_);
+  std::array<int, 2> ends;
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()),
+            0);
+  peer_.Reset(ends[1]);
+  on_read_ = [&] {
+    ++reads_;
+    if (reads_ == 1) {
+      EXPECT_TRUE(connection_->SetDescriptor(UniqueFd(ends[0])).ok());
+      connection_->output().Append("hello");
+    }
+  };
+  ASSERT_EQ(send(before.get(), "x", 1, MSG_NOSIGNAL), 1);
+  RunOnce(3);
+  EXPECT_EQ(connection_->fd(), ends[0]);
+  EXPECT_EQ(PeerReceives(), "hello");
+  char byte;
+  EXPECT_EQ(recv(before.get(), &byte, 1, MSG_DONTWAIT), 0);  // closed
+  PeerSends("y");
+  RunOnce(3);
+  EXPECT_EQ(connection_->input().ToString(), "xy");
+}
+
+TEST_F(BufferEventTest, KeepsADescriptorThatItIsNotToClose) {
+  std::array<int, 2> ends;
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()),
+            0);
+  const UniqueFd kept(ends[0]);
+  peer_.Reset(ends[1]);
+  {
+    BufferEvent connection(
+        *base_, UniqueFd(kept.get()),
+        {.descriptor = BufferEventOptions::Descriptor::kKeep});
+    ASSERT_TRUE(connection.Enable(EventFlags::kRead).ok());
+  }
+  PeerSends("x");
+  char byte;
+  EXPECT_EQ(read(kept.get(), &byte, 1), 1);
 }
 
 class BufferEventConnectTest : public BufferEventTest {

@@ -94,8 +94,8 @@ const std::vector<ConnectionKind>& AllConnectionKinds() {
       {"FilteredUnix", &ConnectFilteredUnix, true},
       {"FilteredPair", &ConnectFilteredPair, false},
       {"TwiceFilteredTcp", &ConnectTwiceFilteredTcp, true},
-      {"CompressedTcp", &ConnectCompressedTcp, true, true},
-      {"CompressedPair", &ConnectCompressedPair, false, true},
+      {"CompressedTcp", &ConnectCompressedTcp, true},
+      {"CompressedPair", &ConnectCompressedPair, false},
   };
   return kinds;
 }

@@ -23,8 +23,6 @@ struct ConnectionKind {
   Ends (*connect)(EventBase& base, const BufferEventOptions& options);
   // Whether the kernel holds bytes between the two.
   bool has_kernel_buffers;
-  // Whether other bytes go between the two than their users see.
-  bool changes_bytes = false;
 };
 
 const std::vector<ConnectionKind>& AllConnectionKinds();

@@ -36,6 +36,7 @@ class EventBase;
 
 namespace internal {
 class ActiveQueue;
+class ActiveRing;
 class DescriptorTable;
 class SignalEvents;
 class TimerHeap;
@@ -148,19 +149,20 @@ class Event {
  private:
   friend class EventBase;
   friend class internal::ActiveQueue;
+  friend class internal::ActiveRing;
   friend class internal::DescriptorTable;
   friend class internal::SignalEvents;
   friend class internal::TimerHeap;
   friend class internal::TimerQueue;
   friend class internal::TimerWheel;
 
-  // What it waits in, through active_link_.
+  // What it waits in.
   enum class Queue : uint8_t {
     kNone,
     kActive,
     kLater,
-    kFinalizing,
-    kFinalized,  // in none, and for good
+    kFinalizing,  // through timer_link_
+    kFinalized,   // in none, and for good
   };
 
   bool active() const {
@@ -192,13 +194,12 @@ class Event {
   };
   void* argument_;
   uint32_t signal_count_ = 0;  // deliveries that the active callback stands for
-  ListLink<Event> active_link_;
+  uint32_t active_place_ = 0;  // in an internal::ActiveRing
   ListLink<Event> watch_link_;
 
   using WatchList = IntrusiveList<Event, &Event::watch_link_>;
   using TimerList = IntrusiveList<Event, &Event::timer_link_>;
-  using FinalizerList = IntrusiveList<Event, &Event::active_link_>;
-  using ActiveList = IntrusiveList<Event, &Event::active_link_>;
+  using FinalizerList = IntrusiveList<Event, &Event::timer_link_>;
 };
 
 static_assert(sizeof(Event) <= 128, "an event is at most two cache lines");

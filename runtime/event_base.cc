@@ -403,19 +403,21 @@ inline void EventBase::RunEvent(Event* event) {
 
   // From here on the event may be gone: only current_ tells.
   current_ = event;
-  while (calls-- > 0 && current_ == event) callback(fd, what, argument);
+  do {
+    callback(fd, what, argument);
+  } while (--calls > 0 && current_ == event);
   current_ = nullptr;
 }
 
-// Takes the event out of the active list, and out of or back into the rest.
+// Takes the event, which has left the active queue, out of or back into the
+// rest.
 inline void EventBase::PrepareToRun(Event* event, EventFlags what) {
+  event->active_what_ = EventFlags::kNone;
+  event->signal_count_ = 0;
   if (!Any(event->interest_ & EventFlags::kPersist)) {
     RemoveEvent(event);
     return;
   }
-  active_.Remove(event);
-  event->active_what_ = EventFlags::kNone;
-  event->signal_count_ = 0;
   if (event->timeout_ <= Duration::zero()) return;
   // A tick counts from when it was due, so that a periodic timer does not
   // drift; one that is late by more than its period counts from now.
@@ -548,8 +550,8 @@ void EventBase::Activate(Event* event, EventFlags what) {
   if (event->queue_ == Event::Queue::kActive) return;
   // What is to run now does not wait for the next round.
   if (event->queue_ == Event::Queue::kLater) active_.Remove(event);
+  maxima_.active = std::max(maxima_.active, active_.size() + 1);
   active_.Push(event);
-  maxima_.active = std::max(maxima_.active, active_.size());
 }
 
 void EventBase::ActivateLater(Event* event, EventFlags what) {
@@ -557,8 +559,8 @@ void EventBase::ActivateLater(Event* event, EventFlags what) {
   if (event->finalized()) return;
   event->active_what_ |= what;
   if (event->active()) return;
+  maxima_.active = std::max(maxima_.active, active_.size() + 1);
   active_.PushLater(event);
-  maxima_.active = std::max(maxima_.active, active_.size());
 }
 
 void EventBase::Deactivate(Event* event) {

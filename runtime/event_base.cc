@@ -188,13 +188,13 @@ absl::Status EventBase::Once(
 
 void EventBase::ActivateDescriptor(int fd, EventFlags what) {
   if (fd < 0) return;
-  const Event::WatchList* events = descriptors_.EventsOn(fd);
+  const BasicEvent::WatchList* events = descriptors_.EventsOn(fd);
   if (events != nullptr) ActivateAll(*events, what);
 }
 
 void EventBase::ActivateSignal(int signal) {
   if (!internal::SignalEvents::IsSignal(signal)) return;
-  signals_.Deliver(signal, 1, [this](Event* event) {
+  signals_.Deliver(signal, 1, [this](BasicEvent* event) {
     Activate(event, EventFlags::kSignal);
   });
 }
@@ -266,7 +266,7 @@ inline Duration EventBase::Prepare(RunMode mode) {
   bool changes_complete = true;
   if (descriptors_.HasChanges()) {
     changes_complete = descriptors_.Apply(broken_);
-    for (Event* event : broken_) {
+    for (BasicEvent* event : broken_) {
       const EventFlags what = event->interest() & kDescriptorFlags;
       if (Any(what)) Activate(event, what);
     }
@@ -351,15 +351,16 @@ inline void EventBase::ActivateReady() {
       }
     } else if (ready.fd == signals_.signal_fd()) {
       signals_.Drain();
-    } else if (const Event::WatchList* events = descriptors_.Find(ready)) {
+    } else if (const BasicEvent::WatchList* events = descriptors_.Find(ready)) {
       ActivateAll(*events, ready.what);
     }
   }
 }
 
-void EventBase::ActivateAll(const Event::WatchList& events, EventFlags what) {
-  for (Event* event = events.first(); event != nullptr;
-       event = Event::WatchList::Next(event)) {
+void EventBase::ActivateAll(const BasicEvent::WatchList& events,
+                            EventFlags what) {
+  for (BasicEvent* event = events.first(); event != nullptr;
+       event = BasicEvent::WatchList::Next(event)) {
     const EventFlags met = what & event->interest() & kDescriptorFlags;
     if (Any(met)) Activate(event, met);
   }
@@ -367,7 +368,7 @@ void EventBase::ActivateAll(const Event::WatchList& events, EventFlags what) {
 
 inline void EventBase::ActivateSignals() {
   signals_.TakeArrived(
-      [this](Event* event) { Activate(event, EventFlags::kSignal); });
+      [this](BasicEvent* event) { Activate(event, EventFlags::kSignal); });
 }
 
 inline void EventBase::ActivateExpired() {
@@ -378,7 +379,7 @@ inline void EventBase::ActivateExpired() {
 
 inline size_t EventBase::RunActive() {
   counted_ = 0;
-  return active_.RunAll([this](Event* event) { RunEvent(event); },
+  return active_.RunAll([this](BasicEvent* event) { RunEvent(event); },
                         [this](int priority) {
                           return MustStopRunning() ||
                                  (limited_ && ReachedLimit(priority));
@@ -392,12 +393,16 @@ bool EventBase::ReachedLimit(int priority) {
          kernel_.Now() >= AddSaturated(woke_, limits_.max_interval);
 }
 
-inline void EventBase::RunEvent(Event* event) {
+inline void EventBase::RunEvent(BasicEvent* event) {
   const EventFlags what = event->active_what_;
-  const Event::Callback callback = event->callback_;
+  const BasicEvent::Callback callback = event->callback_;
   void* const argument = event->argument_;
   const int fd = event->fd_;
-  uint32_t calls = std::max<uint32_t>(event->signal_count_, 1);
+  uint32_t calls = 1;
+  if (Any(event->interest_ & EventFlags::kSignal)) [[unlikely]] {
+    auto* const signal = static_cast<Event*>(event);
+    calls = std::max(std::exchange(signal->signal_count_, 0), calls);
+  }
   PrepareToRun(event, what);
   CountEvent(what);
 
@@ -409,15 +414,17 @@ inline void EventBase::RunEvent(Event* event) {
   current_ = nullptr;
 }
 
-// Takes the event, which has left the active queue, out of or back into the
-// rest.
-inline void EventBase::PrepareToRun(Event* event, EventFlags what) {
+// The event has left the active queue: it leaves the rest too, or waits again.
+inline void EventBase::PrepareToRun(BasicEvent* event, EventFlags what) {
   event->active_what_ = EventFlags::kNone;
-  event->signal_count_ = 0;
   if (!Any(event->interest_ & EventFlags::kPersist)) {
     RemoveEvent(event);
-    return;
+  } else if (event->has_timer_) {
+    RestartTimer(static_cast<Event*>(event), what);
   }
+}
+
+inline void EventBase::RestartTimer(Event* event, EventFlags what) {
   if (event->timeout_ <= Duration::zero()) return;
   // A tick counts from when it was due, so that a periodic timer does not
   // drift; one that is late by more than its period counts from now.
@@ -462,12 +469,12 @@ size_t EventBase::RunDeferred() {
 void EventBase::RunFinalizers() {
   while (!finalizers_.empty()) {
     Event* const event = finalizers_.PopFront();
-    event->queue_ = Event::Queue::kFinalized;
+    event->queue_ = BasicEvent::Queue::kFinalized;
     event->finalizer_(*event, event->argument_);
   }
 }
 
-absl::Status EventBase::Insert(Event* event) {
+absl::Status EventBase::Insert(BasicEvent* event) {
   CheckThread();
   absl::Status status = Any(event->interest_ & EventFlags::kSignal)
                             ? InsertSignal(event)
@@ -478,12 +485,12 @@ absl::Status EventBase::Insert(Event* event) {
   return absl::OkStatus();
 }
 
-absl::Status EventBase::InsertDescriptor(Event* event) {
+absl::Status EventBase::InsertDescriptor(BasicEvent* event) {
   if (event->fd_ < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "an event without a timeout needs a descriptor, not ", event->fd_));
   }
-  const Event::WatchList* others = descriptors_.EventsOn(event->fd_);
+  const BasicEvent::WatchList* others = descriptors_.EventsOn(event->fd_);
   if (others != nullptr && !others->empty() &&
       Any((others->first()->interest_ ^ event->interest_) &
           EventFlags::kEdgeTriggered)) {
@@ -502,7 +509,7 @@ absl::Status EventBase::InsertDescriptor(Event* event) {
   return absl::OkStatus();
 }
 
-absl::Status EventBase::InsertSignal(Event* event) {
+absl::Status EventBase::InsertSignal(BasicEvent* event) {
   if (!internal::SignalEvents::IsSignal(event->fd_) ||
       Any(event->interest_ & kDescriptorFlags)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -516,10 +523,10 @@ absl::Status EventBase::InsertSignal(Event* event) {
   return absl::OkStatus();
 }
 
-void EventBase::RemoveEvent(Event* event) {
+void EventBase::RemoveEvent(BasicEvent* event) {
   CheckThread();
   if (current_ == event) current_ = nullptr;
-  RemoveTimer(event);
+  if (event->has_timer_) RemoveTimer(static_cast<Event*>(event));
   Deactivate(event);
   RemoveWatch(event);
   if (internal::EventRegistry::enabled()) {
@@ -527,7 +534,7 @@ void EventBase::RemoveEvent(Event* event) {
   }
 }
 
-void EventBase::RemoveWatch(Event* event) {
+void EventBase::RemoveWatch(BasicEvent* event) {
   if (!event->inserted_) return;
   event->inserted_ = false;
   if (Any(event->interest_ & EventFlags::kSignal)) {
@@ -539,22 +546,23 @@ void EventBase::RemoveWatch(Event* event) {
 
 void EventBase::RemoveTimer(Event* event) {
   CheckThread();
+  event->has_timer_ = false;
   event->timeout_ = Duration::zero();
   if (internal::TimerQueue::Contains(event)) timers_.Remove(event);
 }
 
-void EventBase::Activate(Event* event, EventFlags what) {
+void EventBase::Activate(BasicEvent* event, EventFlags what) {
   CheckThread();
   if (event->finalized()) return;
   event->active_what_ |= what;
-  if (event->queue_ == Event::Queue::kActive) return;
+  if (event->queue_ == BasicEvent::Queue::kActive) return;
   // What is to run now does not wait for the next round.
-  if (event->queue_ == Event::Queue::kLater) active_.Remove(event);
+  if (event->queue_ == BasicEvent::Queue::kLater) active_.Remove(event);
   maxima_.active = std::max(maxima_.active, active_.size() + 1);
   active_.Push(event);
 }
 
-void EventBase::ActivateLater(Event* event, EventFlags what) {
+void EventBase::ActivateLater(BasicEvent* event, EventFlags what) {
   CheckThread();
   if (event->finalized()) return;
   event->active_what_ |= what;
@@ -563,15 +571,17 @@ void EventBase::ActivateLater(Event* event, EventFlags what) {
   active_.PushLater(event);
 }
 
-void EventBase::Deactivate(Event* event) {
-  if (event->queue_ == Event::Queue::kNone) return;
+void EventBase::Deactivate(BasicEvent* event) {
+  if (event->queue_ == BasicEvent::Queue::kNone) return;
   event->active_what_ = EventFlags::kNone;
-  event->signal_count_ = 0;
+  if (Any(event->interest_ & EventFlags::kSignal)) {
+    static_cast<Event*>(event)->signal_count_ = 0;
+  }
   if (event->active()) {
     active_.Remove(event);
-  } else if (event->queue_ == Event::Queue::kFinalizing) {
-    finalizers_.Remove(event);
-    event->queue_ = Event::Queue::kFinalized;
+  } else if (event->queue_ == BasicEvent::Queue::kFinalizing) {
+    finalizers_.Remove(static_cast<Event*>(event));
+    event->queue_ = BasicEvent::Queue::kFinalized;
   }
 }
 
@@ -584,14 +594,14 @@ void EventBase::TakeBackTimeout(Event* event) {
 void EventBase::Finalize(Event* event, Event::Finalizer finalizer) {
   if (event->finalized()) return;
   RemoveEvent(event);
-  event->queue_ = Event::Queue::kFinalizing;
+  event->queue_ = BasicEvent::Queue::kFinalizing;
   event->finalizer_ = finalizer;
   finalizers_.PushBack(event);
 }
 
-void EventBase::SetPriority(Event* event, int priority) {
+void EventBase::SetPriority(BasicEvent* event, int priority) {
   CheckThread();
-  const bool moves = event->queue_ == Event::Queue::kActive;
+  const bool moves = event->queue_ == BasicEvent::Queue::kActive;
   if (moves) active_.Remove(event);
   event->priority_ = static_cast<uint8_t>(priority);
   if (moves) active_.Push(event);

@@ -49,6 +49,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "percore/runtime/backend_features.h"
+#include "percore/runtime/basic_event.h"
 #include "percore/runtime/deferred_callback.h"
 #include "percore/runtime/event.h"
 #include "percore/runtime/internal/active_queue.h"
@@ -246,11 +247,11 @@ class EventBase {
 
   // The event whose callback runs; null outside of one, or once it was deleted
   // in its own callback.
-  Event* running_event() const { return current_; }
+  BasicEvent* running_event() const { return current_; }
 
   // Calls `function` with every event that is pending or active, each once,
   // until it returns false. It must not add or delete events.
-  void ForEachEvent(absl::FunctionRef<bool(Event&)> function);
+  void ForEachEvent(absl::FunctionRef<bool(BasicEvent&)> function);
   // Writes a line about the base, and one about every event, for people.
   void Dump(std::ostream& out);
 
@@ -272,6 +273,7 @@ class EventBase {
   bool WakeIfSleeping() { return notifier_.WakeIfSleeping(); }
 
  private:
+  friend class BasicEvent;
   friend class Event;
   friend class DeferredCallback;
   friend class Watcher;
@@ -290,26 +292,27 @@ class EventBase {
   bool IsOwnThread() const;
   [[noreturn]] static void FailThreadCheck();
 
-  // What Event stands on.
-  absl::Status Insert(Event* event);
-  absl::Status InsertDescriptor(Event* event);
-  absl::Status InsertSignal(Event* event);
-  void RemoveEvent(Event* event);
-  void RemoveWatch(Event* event);
+  // What events stand on.
+  absl::Status Insert(BasicEvent* event);
+  absl::Status InsertDescriptor(BasicEvent* event);
+  absl::Status InsertSignal(BasicEvent* event);
+  void RemoveEvent(BasicEvent* event);
+  void RemoveWatch(BasicEvent* event);
   void RemoveTimer(Event* event);
   void ScheduleTimer(Event* event, Duration timeout) {
     CheckThread();
     const bool is_new = !internal::TimerQueue::Contains(event);
     if (Any(event->active_what_ & EventFlags::kTimeout)) TakeBackTimeout(event);
+    event->has_timer_ = true;
     event->timeout_ = timeout;
     timers_.Schedule(event, AddSaturated(now_, timeout));
     if (is_new) NotePending();
   }
-  void Activate(Event* event, EventFlags what);
-  void ActivateLater(Event* event, EventFlags what);
-  void Deactivate(Event* event);
+  void Activate(BasicEvent* event, EventFlags what);
+  void ActivateLater(BasicEvent* event, EventFlags what);
+  void Deactivate(BasicEvent* event);
   void TakeBackTimeout(Event* event);
-  void SetPriority(Event* event, int priority);
+  void SetPriority(BasicEvent* event, int priority);
   void Finalize(Event* event, Event::Finalizer finalizer);
 
   // What Watcher stands on.
@@ -334,13 +337,14 @@ class EventBase {
   Duration WaitTime(RunMode mode, bool changes_complete);
   int Wait(Duration timeout);
   void ActivateReady();
-  void ActivateAll(const Event::WatchList& events, EventFlags what);
+  void ActivateAll(const BasicEvent::WatchList& events, EventFlags what);
   void ActivateSignals();
   void ActivateExpired();
   size_t RunActive();
   bool ReachedLimit(int priority);
-  void RunEvent(Event* event);
-  void PrepareToRun(Event* event, EventFlags what);
+  void RunEvent(BasicEvent* event);
+  void PrepareToRun(BasicEvent* event, EventFlags what);
+  void RestartTimer(Event* event, EventFlags what);
   void CountEvent(EventFlags what);
   size_t RunDeferred();
   void RunFinalizers();
@@ -358,7 +362,8 @@ class EventBase {
   internal::TimerQueue timers_{kernel_.Now()};
   internal::SignalEvents signals_;
   internal::ActiveQueue active_;
-  Event* current_ = nullptr;  // whose callback runs; null once it was deleted
+  BasicEvent* current_ =
+      nullptr;  // whose callback runs; null once it was deleted
   size_t virtual_count_ = 0;
   Maxima maxima_;
 
@@ -371,7 +376,7 @@ class EventBase {
   MessageSource* message_source_ = nullptr;
 
   internal::ReadyList ready_;
-  std::vector<Event*> broken_;
+  std::vector<BasicEvent*> broken_;
   TimePoint now_;
   TimePoint wait_began_;
   TimePoint woke_;  // when the last wait ended

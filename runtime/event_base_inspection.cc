@@ -5,12 +5,12 @@
 
 namespace percore {
 
-void EventBase::ForEachEvent(absl::FunctionRef<bool(Event&)> function) {
+void EventBase::ForEachEvent(absl::FunctionRef<bool(BasicEvent&)> function) {
   CheckThread();
   // An event stands in several places: it counts where it is found first.
-  const auto visit = [&](const Event::WatchList& list) {
-    for (Event* event = list.first(); event != nullptr;
-         event = Event::WatchList::Next(event)) {
+  const auto visit = [&](const BasicEvent::WatchList& list) {
+    for (BasicEvent* event = list.first(); event != nullptr;
+         event = BasicEvent::WatchList::Next(event)) {
       if (!function(*event)) return false;
     }
     return true;
@@ -20,8 +20,8 @@ void EventBase::ForEachEvent(absl::FunctionRef<bool(Event&)> function) {
   const bool all = timers_.ForEach(
       [&](Event* event) { return event->inserted_ || function(*event); });
   if (!all) return;
-  active_.ForEach([&](Event* event) {
-    return event->inserted_ || internal::TimerQueue::Contains(event) ||
+  active_.ForEach([&](BasicEvent* event) {
+    return event->inserted_ || event->pending_timer() != nullptr ||
            function(*event);
   });
 }
@@ -30,7 +30,7 @@ void EventBase::Dump(std::ostream& out) {
   out << "event base on " << backend_name() << ": " << pending_count()
       << " pending, " << active_.size() << " active, " << virtual_count_
       << " virtual\n";
-  ForEachEvent([&](Event& event) {
+  ForEachEvent([&](BasicEvent& event) {
     out << "  " << event.Describe() << '\n';
     return true;
   });

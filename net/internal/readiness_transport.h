@@ -6,7 +6,7 @@
 
 #include "percore/net/transport.h"
 #include "percore/net/unique_fd.h"
-#include "percore/runtime/event.h"
+#include "percore/runtime/basic_event.h"
 #include "percore/runtime/event_base.h"
 
 namespace percore::internal {
@@ -48,11 +48,13 @@ class ReadinessTransport final : public Transport {
   }
   Kernel& kernel() { return ready_.base().kernel(); }
 
-  Event ready_;
+  BasicEvent ready_;
   bool connecting_ = false;
   bool detached_ = false;
   int error_ = 0;  // of connect() or shutdown(), told from the loop
 };
+
+static_assert(sizeof(ReadinessTransport) == 80, "every connection has one");
 
 }  // namespace percore::internal
 

@@ -10,7 +10,7 @@ constexpr uint32_t kFirstSize = 16;
 
 }  // namespace
 
-void ActiveRing::PushBackSlow(Event* event) {
+void ActiveRing::PushBackSlow(BasicEvent* event) {
   MakeRoom();
   PushBack(event);
 }
@@ -19,11 +19,11 @@ void ActiveRing::MakeRoom() {
   const auto gaps = std::count(slots_.get(), slots_.get() + size_, nullptr);
   const bool grows = gaps <= size_ / 2;
   const uint32_t size = std::max(kFirstSize, grows ? size_ * 2 : size_);
-  auto slots = std::make_unique<Event*[]>(size);
+  auto slots = std::make_unique<BasicEvent*[]>(size);
   uint32_t count = 0;
   const auto move = [&](uint32_t begin, uint32_t end) {
     for (uint32_t place = begin; place != end; ++place) {
-      Event* const event = At(place);
+      BasicEvent* const event = At(place);
       if (event == nullptr) continue;
       event->active_place_ = count;
       slots[count++] = event;

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-#include "percore/runtime/event.h"
+#include "percore/runtime/basic_event.h"
 
 namespace percore::internal {
 
@@ -20,7 +20,7 @@ namespace percore::internal {
 // Allocates while there are more at once than ever before.
 class ActiveRing {
  public:
-  void PushBack(Event* event) {
+  void PushBack(BasicEvent* event) {
     if (end_ - begin_ == size_) [[unlikely]] {
       PushBackSlow(event);
       return;
@@ -29,14 +29,14 @@ class ActiveRing {
     At(end_++) = event;
   }
   // The event is in this ring.
-  void Remove(Event* event) { At(event->active_place_) = nullptr; }
+  void Remove(BasicEvent* event) { At(event->active_place_) = nullptr; }
 
   // A turn has the events that are there when it begins.
   void BeginTurn() { turn_end_ = end_; }
   // Takes out the next one of the turn; null if there is none left.
-  Event* PopOfTurn() {
+  BasicEvent* PopOfTurn() {
     while (begin_ != turn_end_) {
-      Event* const event = At(begin_++);
+      BasicEvent* const event = At(begin_++);
       if (event != nullptr) return event;
     }
     return nullptr;
@@ -47,7 +47,7 @@ class ActiveRing {
   template <typename Visit>
   bool ForEach(Visit visit) const {
     for (uint32_t place = begin_; place != end_; ++place) {
-      Event* const event = At(place);
+      BasicEvent* const event = At(place);
       if (event != nullptr && !visit(event)) return false;
     }
     return true;
@@ -56,14 +56,14 @@ class ActiveRing {
   size_t capacity() const { return size_; }
 
  private:
-  Event*& At(uint32_t place) const { return slots_[place & (size_ - 1)]; }
+  BasicEvent*& At(uint32_t place) const { return slots_[place & (size_ - 1)]; }
 
-  void PushBackSlow(Event* event);
+  void PushBackSlow(BasicEvent* event);
   // Closes the gaps. Where those are few, the ring gets twice as large.
   void MakeRoom();
 
   // Null where an event was removed.
-  std::unique_ptr<Event*[]> slots_;
+  std::unique_ptr<BasicEvent*[]> slots_;
   // Of slots_, a power of two: places are counted on and on, and stand for
   // their remainder.
   uint32_t size_ = 0;
@@ -84,31 +84,32 @@ class ActiveQueue {
 
   // The event is in no queue. It runs in this round; behind those that run
   // already at its priority, in the next.
-  void Push(Event* event) {
-    event->queue_ = Event::Queue::kActive;
+  void Push(BasicEvent* event) {
+    event->queue_ = BasicEvent::Queue::kActive;
     highest_pushed_ = std::min<int>(highest_pushed_, event->priority_);
     ++size_;
     turns_[event->priority_].events.PushBack(event);
   }
   // It runs in the next round whatever its priority.
-  void PushLater(Event* event) {
-    event->queue_ = Event::Queue::kLater;
+  void PushLater(BasicEvent* event) {
+    event->queue_ = BasicEvent::Queue::kLater;
     ++size_;
     later_.PushBack(event);
   }
   // The event is in this queue.
-  void Remove(Event* event) {
-    (event->queue_ == Event::Queue::kActive ? turns_[event->priority_].events
-                                            : later_)
+  void Remove(BasicEvent* event) {
+    (event->queue_ == BasicEvent::Queue::kActive
+         ? turns_[event->priority_].events
+         : later_)
         .Remove(event);
-    event->queue_ = Event::Queue::kNone;
+    event->queue_ = BasicEvent::Queue::kNone;
     --size_;
   }
 
   // A new round: what was for later is for now.
   void PromoteLater() {
     later_.BeginTurn();
-    while (Event* const event = PopOfTurn(later_)) Push(event);
+    while (BasicEvent* const event = PopOfTurn(later_)) Push(event);
   }
 
   // Takes out every event that is there when the turn of its priority begins,
@@ -125,7 +126,7 @@ class ActiveQueue {
       ActiveRing& events = turns_.front().events;
       events.BeginTurn();
       while (!stopped) {
-        Event* const event = PopOfTurn(events);
+        BasicEvent* const event = PopOfTurn(events);
         if (event == nullptr) break;
         run(event);
         ++calls;
@@ -140,7 +141,7 @@ class ActiveQueue {
       if (!turn.interrupted) turn.events.BeginTurn();
       highest_pushed_ = priority_count();
       while (!stopped && highest_pushed_ >= priority) {
-        Event* const event = PopOfTurn(turn.events);
+        BasicEvent* const event = PopOfTurn(turn.events);
         if (event == nullptr) break;
         run(event);
         ++calls;
@@ -180,10 +181,10 @@ class ActiveQueue {
     bool interrupted = false;
   };
 
-  Event* PopOfTurn(ActiveRing& events) {
-    Event* const event = events.PopOfTurn();
+  BasicEvent* PopOfTurn(ActiveRing& events) {
+    BasicEvent* const event = events.PopOfTurn();
     if (event == nullptr) return nullptr;
-    event->queue_ = Event::Queue::kNone;
+    event->queue_ = BasicEvent::Queue::kNone;
     --size_;
     return event;
   }

@@ -22,7 +22,7 @@ int DescriptorTable::WatchInternal(int fd, EventFlags flags) {
   return result;
 }
 
-int DescriptorTable::Insert(Event* event) {
+int DescriptorTable::Insert(BasicEvent* event) {
   const auto fd = static_cast<size_t>(event->fd());
   if (fd >= descriptors_.size()) descriptors_.resize((fd + 1) * 2);
   Descriptor& descriptor = descriptors_[fd];
@@ -46,7 +46,7 @@ int DescriptorTable::Insert(Event* event) {
   return 0;
 }
 
-void DescriptorTable::Remove(Event* event) {
+void DescriptorTable::Remove(BasicEvent* event) {
   Descriptor& descriptor = descriptors_[event->fd()];
   descriptor.events.Remove(event);
   --event_count_;
@@ -61,7 +61,7 @@ void DescriptorTable::Forget(int fd) {
   backend_.Forget(fd);
 }
 
-bool DescriptorTable::Apply(std::vector<Event*>& broken) {
+bool DescriptorTable::Apply(std::vector<BasicEvent*>& broken) {
   // Without a fresh set the stale registration only costs spurious wake-ups:
   // keep what there is, and try again in the next round.
   if (needs_rebuild_) StartAfresh();
@@ -77,7 +77,7 @@ bool DescriptorTable::Apply(std::vector<Event*>& broken) {
       MarkChanged(fd);
       complete = false;
     } else if (result < 0) {
-      for (Event* event = descriptor.events.first(); event != nullptr;
+      for (BasicEvent* event = descriptor.events.first(); event != nullptr;
            event = WatchList::Next(event)) {
         broken.push_back(event);
       }
@@ -102,7 +102,7 @@ const DescriptorTable::WatchList* DescriptorTable::Find(
 
 EventFlags DescriptorTable::Wanted(const Descriptor& descriptor) {
   EventFlags wanted = EventFlags::kNone;
-  for (const Event* event = descriptor.events.first(); event != nullptr;
+  for (const BasicEvent* event = descriptor.events.first(); event != nullptr;
        event = WatchList::Next(event)) {
     const EventFlags flags = event->interest() & kKernelFlags;
     if (WatchesSomething(flags)) wanted |= flags;

@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "percore/runtime/event.h"
+#include "percore/runtime/basic_event.h"
 #include "percore/runtime/internal/backend.h"
 #include "percore/runtime/stats.h"
 
@@ -29,7 +29,7 @@ namespace percore::internal {
 // One thread: the loop's.
 class DescriptorTable {
  public:
-  using WatchList = Event::WatchList;
+  using WatchList = BasicEvent::WatchList;
 
   // `changes` counts the calls made to change registrations.
   DescriptorTable(Backend& backend, Counter& changes)
@@ -50,10 +50,10 @@ class DescriptorTable {
 
   // Puts a descriptor event in. 0, or -errno when the kernel refuses the
   // descriptor; the table is then unchanged.
-  int Insert(Event* event);
-  void Remove(Event* event);
+  int Insert(BasicEvent* event);
+  void Remove(BasicEvent* event);
   // To be called when the interest of an event in the table changed.
-  void Changed(const Event* event) { MarkChanged(event->fd()); }
+  void Changed(const BasicEvent* event) { MarkChanged(event->fd()); }
   // The descriptor is about to be closed, and with it its registration.
   void Forget(int fd);
 
@@ -62,7 +62,7 @@ class DescriptorTable {
   // Makes the gathered changes known. Events whose descriptor turns out to be
   // closed are reported through `broken`, so that their owners find out.
   // Returns false if the kernel was short of memory: call again soon.
-  bool Apply(std::vector<Event*>& broken);
+  bool Apply(std::vector<BasicEvent*>& broken);
 
   // The events that watch `ready`, or null if the report is stale.
   const WatchList* Find(const ReadyDescriptor& ready);

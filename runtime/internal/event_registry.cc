@@ -38,7 +38,7 @@ Notes& TheNotes() {
 
 std::atomic<bool> EventRegistry::enabled_{false};
 
-void EventRegistry::Constructed(const Event* event) {
+void EventRegistry::Constructed(const BasicEvent* event) {
   Notes& notes = TheNotes();
   std::string overwritten;
   {
@@ -52,7 +52,8 @@ void EventRegistry::Constructed(const Event* event) {
   }
 }
 
-void EventRegistry::Destroyed(const Event* event, std::string description) {
+void EventRegistry::Destroyed(const BasicEvent* event,
+                              std::string description) {
   Notes& notes = TheNotes();
   const std::lock_guard<std::mutex> lock(notes.mutex);
   notes.alive.erase(event);
@@ -64,7 +65,7 @@ void EventRegistry::Destroyed(const Event* event, std::string description) {
   }
 }
 
-absl::Status EventRegistry::CheckAlive(const Event* event) {
+absl::Status EventRegistry::CheckAlive(const BasicEvent* event) {
   Notes& notes = TheNotes();
   std::string message;
   {
@@ -78,13 +79,13 @@ absl::Status EventRegistry::CheckAlive(const Event* event) {
   return absl::FailedPreconditionError(message);
 }
 
-void EventRegistry::Pending(const Event* event, std::string description) {
+void EventRegistry::Pending(const BasicEvent* event, std::string description) {
   Notes& notes = TheNotes();
   const std::lock_guard<std::mutex> lock(notes.mutex);
   notes.alive[event] = std::move(description);
 }
 
-void EventRegistry::NotPending(const Event* event) {
+void EventRegistry::NotPending(const BasicEvent* event) {
   Notes& notes = TheNotes();
   const std::lock_guard<std::mutex> lock(notes.mutex);
   if (const auto it = notes.alive.find(event); it != notes.alive.end()) {

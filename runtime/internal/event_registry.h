@@ -9,7 +9,7 @@
 
 namespace percore {
 
-class Event;
+class BasicEvent;
 
 namespace internal {
 
@@ -19,12 +19,12 @@ class EventRegistry {
   static bool enabled() { return enabled_.load(std::memory_order_relaxed); }
   static void Enable() { enabled_.store(true); }
 
-  static void Constructed(const Event* event);
-  static void Destroyed(const Event* event, std::string description);
+  static void Constructed(const BasicEvent* event);
+  static void Destroyed(const BasicEvent* event, std::string description);
   // FailedPrecondition if the event has been destroyed.
-  static absl::Status CheckAlive(const Event* event);
-  static void Pending(const Event* event, std::string description);
-  static void NotPending(const Event* event);
+  static absl::Status CheckAlive(const BasicEvent* event);
+  static void Pending(const BasicEvent* event, std::string description);
+  static void NotPending(const BasicEvent* event);
 
  private:
   static std::atomic<bool> enabled_;

@@ -2,9 +2,9 @@
 
 namespace percore::internal {
 
-int SignalEvents::Insert(Event* event) {
+int SignalEvents::Insert(BasicEvent* event) {
   const int signal = event->fd();
-  Event::WatchList& list = events_[static_cast<size_t>(signal)];
+  BasicEvent::WatchList& list = events_[static_cast<size_t>(signal)];
   if (list.empty()) {
     const int subscribed = SignalHub::Subscribe(signal, &mailbox_);
     if (subscribed < 0) return subscribed;
@@ -19,9 +19,9 @@ int SignalEvents::Insert(Event* event) {
   return 0;
 }
 
-void SignalEvents::Remove(Event* event) {
+void SignalEvents::Remove(BasicEvent* event) {
   const int signal = event->fd();
-  Event::WatchList& list = events_[static_cast<size_t>(signal)];
+  BasicEvent::WatchList& list = events_[static_cast<size_t>(signal)];
   list.Remove(event);
   --event_count_;
   if (!list.empty()) return;

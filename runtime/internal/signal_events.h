@@ -31,9 +31,9 @@ class SignalEvents {
   int signal_fd() const { return signal_fd_.fd(); }
   void Drain() { signal_fd_.Drain(); }
 
-  // The event is for a signal. 0, or -errno when the system refuses it.
-  int Insert(Event* event);
-  void Remove(Event* event);
+  // An Event for a signal. 0, or -errno when the system refuses it.
+  int Insert(BasicEvent* event);
+  void Remove(BasicEvent* event);
 
   // Whether a signal has arrived.
   bool pending() const { return mailbox_.pending(); }
@@ -50,10 +50,10 @@ class SignalEvents {
   // As if `signal` had arrived `count` times.
   template <typename Activate>
   void Deliver(int signal, uint32_t count, Activate activate) {
-    for (Event* event = events_[static_cast<size_t>(signal)].first();
-         event != nullptr; event = Event::WatchList::Next(event)) {
+    for (BasicEvent* event = events_[static_cast<size_t>(signal)].first();
+         event != nullptr; event = BasicEvent::WatchList::Next(event)) {
       activate(event);
-      event->signal_count_ += count;
+      static_cast<Event*>(event)->signal_count_ += count;
     }
   }
 
@@ -61,7 +61,7 @@ class SignalEvents {
   // returns whether it never did.
   template <typename Visit>
   bool ForEachList(Visit visit) const {
-    for (const Event::WatchList& list : events_) {
+    for (const BasicEvent::WatchList& list : events_) {
       if (!visit(list)) return false;
     }
     return true;
@@ -72,7 +72,7 @@ class SignalEvents {
  private:
   SignalMailbox mailbox_;
   SignalFd signal_fd_;
-  std::array<Event::WatchList, kSignalLimit> events_;
+  std::array<BasicEvent::WatchList, kSignalLimit> events_;
   size_t event_count_ = 0;
 };
 

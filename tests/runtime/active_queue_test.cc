@@ -24,7 +24,7 @@ class ActiveQueueTest : public testing::Test {
     RunTurn(queue_);
   }
 
-  Event* NewEvent(int number, int priority = 0) {
+  BasicEvent* NewEvent(int number, int priority = 0) {
     events_.emplace_back(*base_, number, EventFlags::kNone, nullptr, nullptr);
     events_.back().set_priority(priority);
     return &events_.back();
@@ -34,7 +34,7 @@ class ActiveQueueTest : public testing::Test {
   std::vector<int> RunTurn(ActiveQueue& queue, OnRun on_run) {
     std::vector<int> ran;
     queue.RunAll(
-        [&](Event* event) {
+        [&](BasicEvent* event) {
           ran.push_back(event->fd());
           on_run(event);
         },
@@ -42,12 +42,12 @@ class ActiveQueueTest : public testing::Test {
     return ran;
   }
   std::vector<int> RunTurn(ActiveQueue& queue) {
-    return RunTurn(queue, [](Event*) {});
+    return RunTurn(queue, [](BasicEvent*) {});
   }
 
   const std::unique_ptr<EventBase> base_ =
       *EventBase::Create({.priorities = 2});
-  std::deque<Event> events_;
+  std::deque<BasicEvent> events_;
   ActiveQueue queue_{1};
 };
 
@@ -74,7 +74,7 @@ TEST_F(ActiveQueueTest, WhatWasRemovedDoesNotRun) {
 TEST_F(ActiveQueueTest, WhatIsRemovedDuringTheTurnDoesNotRun) {
   for (int i = 0; i < 3; ++i) queue_.Push(NewEvent(i));
   EXPECT_THAT(RunTurn(queue_,
-                      [this](Event* event) {
+                      [this](BasicEvent* event) {
                         if (event->fd() == 0) queue_.Remove(&events_[1]);
                       }),
               ElementsAre(0, 2));
@@ -87,7 +87,7 @@ TEST_F(ActiveQueueTest, WhatIsPushedDuringATurnRunsInTheNext) {
   queue_.Push(NewEvent(1));
   std::vector<int> later;
   EXPECT_THAT(RunTurn(queue_,
-                      [&](Event* event) {
+                      [&](BasicEvent* event) {
                         if (event->fd() != 0) return;
                         for (int i = 2; i < kMany; ++i) {
                           queue_.Push(NewEvent(i));
@@ -100,17 +100,17 @@ TEST_F(ActiveQueueTest, WhatIsPushedDuringATurnRunsInTheNext) {
 
 TEST_F(ActiveQueueTest, AStoppedTurnIsFollowedByOneWithAllThatIsLeft) {
   for (int i = 0; i < 3; ++i) queue_.Push(NewEvent(i));
-  queue_.RunAll([](Event*) {}, [](int) { return true; });
+  queue_.RunAll([](BasicEvent*) {}, [](int) { return true; });
   queue_.Push(NewEvent(3));
   EXPECT_THAT(RunTurn(queue_), ElementsAre(1, 2, 3));
 }
 
 TEST_F(ActiveQueueTest, AMoreUrgentOneInterruptsTheTurn) {
   ActiveQueue queue(2);
-  Event* const urgent = NewEvent(0, 0);
+  BasicEvent* const urgent = NewEvent(0, 0);
   for (int i = 1; i < 4; ++i) queue.Push(NewEvent(i, 1));
   EXPECT_THAT(RunTurn(queue,
-                      [&](Event* event) {
+                      [&](BasicEvent* event) {
                         if (event->fd() != 1) return;
                         queue.Push(urgent);
                         queue.Push(NewEvent(4, 1));
@@ -136,18 +136,18 @@ TEST_F(ActiveQueueTest, VisitsEachUntilItIsToldToStop) {
   queue_.PushLater(NewEvent(3));
   queue_.Remove(&events_[1]);
   std::vector<int> seen;
-  EXPECT_TRUE(queue_.ForEach([&](Event* event) {
+  EXPECT_TRUE(queue_.ForEach([&](BasicEvent* event) {
     seen.push_back(event->fd());
     return true;
   }));
   EXPECT_THAT(seen, ElementsAre(0, 2, 3));
-  EXPECT_FALSE(queue_.ForEach([](Event*) { return false; }));
+  EXPECT_FALSE(queue_.ForEach([](BasicEvent*) { return false; }));
 }
 
 // One stays at the front all the time: gaps must not pile up behind it.
 TEST_F(ActiveQueueTest, RingsReuseThePlacesOfThoseThatLeft) {
   queue_.Push(NewEvent(0));
-  Event* const passing = NewEvent(1);
+  BasicEvent* const passing = NewEvent(1);
   for (int i = 0; i < 1'000'000; ++i) {
     queue_.Push(passing);
     queue_.Remove(passing);

@@ -77,7 +77,7 @@ class DescriptorTableTest : public testing::Test {
   RecordingBackend backend_;
   Counter changes_;
   DescriptorTable table_{backend_, changes_};
-  std::vector<Event*> broken_;
+  std::vector<BasicEvent*> broken_;
   const std::unique_ptr<Event> reader_ = NewEvent(EventFlags::kRead);
   const std::unique_ptr<Event> writer_ = NewEvent(EventFlags::kWrite);
 };

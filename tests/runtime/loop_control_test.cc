@@ -118,7 +118,7 @@ TEST_F(LoopControlTest, BreakInAPostedFunctionLeavesTheEvents) {
 }
 
 TEST_F(LoopControlTest, KnowsTheEventThatRuns) {
-  Event* running = nullptr;
+  BasicEvent* running = nullptr;
   Function function = [&] { running = base_->running_event(); };
   const auto event = NewEvent(function);
   event->Activate(EventFlags::kTimeout);
@@ -129,7 +129,7 @@ TEST_F(LoopControlTest, KnowsTheEventThatRuns) {
 
 TEST_F(LoopControlTest, AnEventDeletedInItsCallbackRunsNoMore) {
   std::unique_ptr<Event> event;
-  Event* running = nullptr;
+  BasicEvent* running = nullptr;
   Function function = [&] {
     event.reset();
     running = base_->running_event();
@@ -174,9 +174,9 @@ TEST_F(LoopControlTest, RemembersTheMostThereWere) {
 
 class EveryEventTest : public LoopControlTest {
  protected:
-  std::vector<Event*> All() {
-    std::vector<Event*> found;
-    base_->ForEachEvent([&](Event& event) {
+  std::vector<BasicEvent*> All() {
+    std::vector<BasicEvent*> found;
+    base_->ForEachEvent([&](BasicEvent& event) {
       found.push_back(&event);
       return true;
     });
@@ -211,7 +211,7 @@ TEST_F(EveryEventTest, AVisitMayEndEarly) {
   active_.Activate(EventFlags::kTimeout);
   for (size_t most = 1; most <= 3; ++most) {
     size_t visited = 0;
-    base_->ForEachEvent([&](Event&) { return ++visited < most; });
+    base_->ForEachEvent([&](BasicEvent&) { return ++visited < most; });
     EXPECT_EQ(visited, most);
   }
 }

@@ -41,6 +41,7 @@ class ActiveQueue;
 class ActiveRing;
 class DescriptorTable;
 class SignalEvents;
+class WatchList;
 }  // namespace internal
 
 // Thread: every call from the thread that runs the event's base, or from any
@@ -126,6 +127,7 @@ class BasicEvent {
   friend class internal::ActiveRing;
   friend class internal::DescriptorTable;
   friend class internal::SignalEvents;
+  friend class internal::WatchList;
 
   // What it waits in.
   enum class Queue : uint8_t {
@@ -164,8 +166,6 @@ class BasicEvent {
   Queue queue_ = Queue::kNone;
   bool inserted_ = false;   // in its descriptor's or signal's list
   bool has_timer_ = false;  // an Event that was given a timeout
-
-  using WatchList = IntrusiveList<BasicEvent, &BasicEvent::watch_link_>;
 };
 
 static_assert(sizeof(BasicEvent) == 56, "every connection has one");

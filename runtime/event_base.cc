@@ -188,7 +188,7 @@ absl::Status EventBase::Once(
 
 void EventBase::ActivateDescriptor(int fd, EventFlags what) {
   if (fd < 0) return;
-  const BasicEvent::WatchList* events = descriptors_.EventsOn(fd);
+  const internal::WatchList* events = descriptors_.EventsOn(fd);
   if (events != nullptr) ActivateAll(*events, what);
 }
 
@@ -351,16 +351,16 @@ inline void EventBase::ActivateReady() {
       }
     } else if (ready.fd == signals_.signal_fd()) {
       signals_.Drain();
-    } else if (const BasicEvent::WatchList* events = descriptors_.Find(ready)) {
+    } else if (const internal::WatchList* events = descriptors_.Find(ready)) {
       ActivateAll(*events, ready.what);
     }
   }
 }
 
-void EventBase::ActivateAll(const BasicEvent::WatchList& events,
+void EventBase::ActivateAll(const internal::WatchList& events,
                             EventFlags what) {
   for (BasicEvent* event = events.first(); event != nullptr;
-       event = BasicEvent::WatchList::Next(event)) {
+       event = internal::WatchList::Next(event)) {
     const EventFlags met = what & event->interest() & kDescriptorFlags;
     if (Any(met)) Activate(event, met);
   }
@@ -490,7 +490,7 @@ absl::Status EventBase::InsertDescriptor(BasicEvent* event) {
     return absl::InvalidArgumentError(absl::StrCat(
         "an event without a timeout needs a descriptor, not ", event->fd_));
   }
-  const BasicEvent::WatchList* others = descriptors_.EventsOn(event->fd_);
+  const internal::WatchList* others = descriptors_.EventsOn(event->fd_);
   if (others != nullptr && !others->empty() &&
       Any((others->first()->interest_ ^ event->interest_) &
           EventFlags::kEdgeTriggered)) {

@@ -60,6 +60,7 @@
 #include "percore/runtime/internal/post_queue.h"
 #include "percore/runtime/internal/signal_events.h"
 #include "percore/runtime/internal/timer_queue.h"
+#include "percore/runtime/internal/watch_list.h"
 #include "percore/runtime/internal/watcher_set.h"
 #include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/kernel.h"
@@ -337,7 +338,7 @@ class EventBase {
   Duration WaitTime(RunMode mode, bool changes_complete);
   int Wait(Duration timeout);
   void ActivateReady();
-  void ActivateAll(const BasicEvent::WatchList& events, EventFlags what);
+  void ActivateAll(const internal::WatchList& events, EventFlags what);
   void ActivateSignals();
   void ActivateExpired();
   size_t RunActive();

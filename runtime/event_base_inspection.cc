@@ -8,9 +8,9 @@ namespace percore {
 void EventBase::ForEachEvent(absl::FunctionRef<bool(BasicEvent&)> function) {
   CheckThread();
   // An event stands in several places: it counts where it is found first.
-  const auto visit = [&](const BasicEvent::WatchList& list) {
+  const auto visit = [&](const internal::WatchList& list) {
     for (BasicEvent* event = list.first(); event != nullptr;
-         event = BasicEvent::WatchList::Next(event)) {
+         event = internal::WatchList::Next(event)) {
       if (!function(*event)) return false;
     }
     return true;

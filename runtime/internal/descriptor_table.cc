@@ -23,10 +23,7 @@ int DescriptorTable::WatchInternal(int fd, EventFlags flags) {
 }
 
 int DescriptorTable::Insert(BasicEvent* event) {
-  const auto fd = static_cast<size_t>(event->fd());
-  if (fd >= descriptors_.size()) descriptors_.resize((fd + 1) * 2);
-  Descriptor& descriptor = descriptors_[fd];
-
+  Descriptor& descriptor = descriptors_.Make(static_cast<size_t>(event->fd()));
   const bool is_first = descriptor.events.empty();
   descriptor.events.PushBack(event);
   if (is_first) {
@@ -47,7 +44,7 @@ int DescriptorTable::Insert(BasicEvent* event) {
 }
 
 void DescriptorTable::Remove(BasicEvent* event) {
-  Descriptor& descriptor = descriptors_[event->fd()];
+  Descriptor& descriptor = DescriptorOf(event->fd());
   descriptor.events.Remove(event);
   --event_count_;
   if (descriptor.events.empty()) --descriptor_count_;
@@ -55,9 +52,9 @@ void DescriptorTable::Remove(BasicEvent* event) {
 }
 
 void DescriptorTable::Forget(int fd) {
-  if (fd < 0 || static_cast<size_t>(fd) >= descriptors_.size()) return;
-  if (!Any(descriptors_[fd].registered)) return;
-  descriptors_[fd].registered = EventFlags::kNone;
+  Descriptor* const descriptor = FindDescriptor(fd);
+  if (descriptor == nullptr || !Any(descriptor->registered)) return;
+  descriptor->registered = EventFlags::kNone;
   backend_.Forget(fd);
 }
 
@@ -70,7 +67,7 @@ bool DescriptorTable::Apply(std::vector<BasicEvent*>& broken) {
   bool complete = true;
   applying_.swap(changed_);
   for (const int fd : applying_) {
-    Descriptor& descriptor = descriptors_[fd];
+    Descriptor& descriptor = DescriptorOf(fd);
     descriptor.changed = false;
     const int result = Update(fd, descriptor);
     if (result == -ENOMEM || result == -ENOSPC) {
@@ -87,14 +84,11 @@ bool DescriptorTable::Apply(std::vector<BasicEvent*>& broken) {
   return complete;
 }
 
-const DescriptorTable::WatchList* DescriptorTable::Find(
-    const ReadyDescriptor& ready) {
-  if (static_cast<size_t>(ready.fd) < descriptors_.size()) {
-    const Descriptor& descriptor = descriptors_[ready.fd];
-    if (descriptor.generation == ready.generation &&
-        Any(descriptor.registered)) {
-      return &descriptor.events;
-    }
+const WatchList* DescriptorTable::Find(const ReadyDescriptor& ready) {
+  const Descriptor* const descriptor = FindDescriptor(ready.fd);
+  if (descriptor != nullptr && descriptor->generation == ready.generation &&
+      Any(descriptor->registered)) {
+    return &descriptor->events;
   }
   needs_rebuild_ = true;
   return nullptr;
@@ -160,7 +154,7 @@ int DescriptorTable::Update(int fd, Descriptor& descriptor) {
 }
 
 void DescriptorTable::MarkChanged(int fd) {
-  Descriptor& descriptor = descriptors_[fd];
+  Descriptor& descriptor = DescriptorOf(fd);
   if (descriptor.changed) return;
   descriptor.changed = true;
   changed_.push_back(fd);
@@ -175,13 +169,14 @@ int DescriptorTable::StartAfresh() {
   }
   if (result < 0) return result;
   needs_rebuild_ = false;
-  for (size_t fd = 0; fd < descriptors_.size(); ++fd) {
-    Descriptor& descriptor = descriptors_[fd];
+  descriptors_.ForEach([this](size_t fd, Descriptor& descriptor) {
     // Those too that the kernel refused: it may think otherwise now.
-    if (descriptor.events.empty() && !Any(descriptor.registered)) continue;
-    descriptor.registered = EventFlags::kNone;
-    MarkChanged(static_cast<int>(fd));
-  }
+    if (!descriptor.events.empty() || Any(descriptor.registered)) {
+      descriptor.registered = EventFlags::kNone;
+      MarkChanged(static_cast<int>(fd));
+    }
+    return true;
+  });
   return 0;
 }
 

@@ -22,6 +22,8 @@
 
 #include "percore/runtime/basic_event.h"
 #include "percore/runtime/internal/backend.h"
+#include "percore/runtime/internal/chunked_array.h"
+#include "percore/runtime/internal/watch_list.h"
 #include "percore/runtime/stats.h"
 
 namespace percore::internal {
@@ -29,8 +31,6 @@ namespace percore::internal {
 // One thread: the loop's.
 class DescriptorTable {
  public:
-  using WatchList = BasicEvent::WatchList;
-
   // `changes` counts the calls made to change registrations.
   DescriptorTable(Backend& backend, Counter& changes)
       : backend_(backend), changes_(changes) {}
@@ -43,9 +43,8 @@ class DescriptorTable {
 
   // The events that watch `fd`; null if it was never seen.
   const WatchList* EventsOn(int fd) const {
-    const auto number = static_cast<size_t>(fd);
-    return number < descriptors_.size() ? &descriptors_[number].events
-                                        : nullptr;
+    const Descriptor* const descriptor = FindDescriptor(fd);
+    return descriptor == nullptr ? nullptr : &descriptor->events;
   }
 
   // Puts a descriptor event in. 0, or -errno when the kernel refuses the
@@ -77,10 +76,10 @@ class DescriptorTable {
   // returns whether it never did.
   template <typename Visit>
   bool ForEachList(Visit visit) const {
-    for (const Descriptor& descriptor : descriptors_) {
-      if (!visit(descriptor.events)) return false;
-    }
-    return true;
+    return descriptors_.ForEach(
+        [&](size_t /*fd*/, const Descriptor& descriptor) {
+          return visit(descriptor.events);
+        });
   }
 
   size_t event_count() const { return event_count_; }
@@ -90,11 +89,20 @@ class DescriptorTable {
  private:
   struct Descriptor {
     WatchList events;
-    EventFlags registered = EventFlags::kNone;  // what the kernel knows
     uint32_t generation = 0;
-    bool changed = false;  // in changed_
+    EventFlags registered = EventFlags::kNone;  // what the kernel knows
+    bool changed = false;                       // in changed_
   };
+  static_assert(sizeof(Descriptor) == 16, "every descriptor has one");
 
+  // Null if it was never seen, as those below 0.
+  Descriptor* FindDescriptor(int fd) const {
+    return descriptors_.Find(static_cast<size_t>(fd));
+  }
+  // Of one that was seen.
+  Descriptor& DescriptorOf(int fd) const {
+    return descriptors_[static_cast<size_t>(fd)];
+  }
   static EventFlags Wanted(const Descriptor& descriptor);
 
   // Each returns 0 or -errno.
@@ -112,7 +120,7 @@ class DescriptorTable {
   Backend& backend_;
   std::vector<Internal> internal_;
   Counter& changes_;
-  std::vector<Descriptor> descriptors_;  // by number
+  ChunkedArray<Descriptor> descriptors_;  // by number
   std::vector<int> changed_;
   std::vector<int> applying_;
   size_t event_count_ = 0;

@@ -4,7 +4,7 @@ namespace percore::internal {
 
 int SignalEvents::Insert(BasicEvent* event) {
   const int signal = event->fd();
-  BasicEvent::WatchList& list = events_[static_cast<size_t>(signal)];
+  WatchList& list = events_[static_cast<size_t>(signal)];
   if (list.empty()) {
     const int subscribed = SignalHub::Subscribe(signal, &mailbox_);
     if (subscribed < 0) return subscribed;
@@ -21,7 +21,7 @@ int SignalEvents::Insert(BasicEvent* event) {
 
 void SignalEvents::Remove(BasicEvent* event) {
   const int signal = event->fd();
-  BasicEvent::WatchList& list = events_[static_cast<size_t>(signal)];
+  WatchList& list = events_[static_cast<size_t>(signal)];
   list.Remove(event);
   --event_count_;
   if (!list.empty()) return;

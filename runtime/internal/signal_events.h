@@ -10,6 +10,7 @@
 #include "percore/runtime/internal/notifier.h"
 #include "percore/runtime/internal/signal_fd.h"
 #include "percore/runtime/internal/signal_hub.h"
+#include "percore/runtime/internal/watch_list.h"
 #include "percore/runtime/kernel.h"
 
 namespace percore::internal {
@@ -51,7 +52,7 @@ class SignalEvents {
   template <typename Activate>
   void Deliver(int signal, uint32_t count, Activate activate) {
     for (BasicEvent* event = events_[static_cast<size_t>(signal)].first();
-         event != nullptr; event = BasicEvent::WatchList::Next(event)) {
+         event != nullptr; event = WatchList::Next(event)) {
       activate(event);
       static_cast<Event*>(event)->signal_count_ += count;
     }
@@ -61,7 +62,7 @@ class SignalEvents {
   // returns whether it never did.
   template <typename Visit>
   bool ForEachList(Visit visit) const {
-    for (const BasicEvent::WatchList& list : events_) {
+    for (const WatchList& list : events_) {
       if (!visit(list)) return false;
     }
     return true;
@@ -72,7 +73,7 @@ class SignalEvents {
  private:
   SignalMailbox mailbox_;
   SignalFd signal_fd_;
-  std::array<BasicEvent::WatchList, kSignalLimit> events_;
+  std::array<WatchList, kSignalLimit> events_;
   size_t event_count_ = 0;
 };
 

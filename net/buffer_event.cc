@@ -11,7 +11,7 @@
 namespace percore {
 namespace {
 
-constexpr FlowLimits kDefaultLimits;
+constexpr BufferEvent::Profile kDefaultProfile;
 
 }  // namespace
 
@@ -85,14 +85,14 @@ struct BufferEvent::Deferred {
 struct BufferEvent::Extras {
   std::unique_ptr<Timers> timers;
   std::unique_ptr<Deferred> deferred;
-  FlowLimits limits;
+  Profile profile;
   std::unique_ptr<BlockingResolver> blocking_resolver;
   std::unique_ptr<HostConnector> host_connector;  // while it works
 };
 
 BufferEvent::BufferEvent(EventBase& base, const Options& options)
     : base_(base),
-      limits_(&kDefaultLimits),
+      profile_(&kDefaultProfile),
       priority_(static_cast<uint8_t>(base.priority_count() / 2)),
       deferred_callbacks_(options.callbacks == Options::Callbacks::kDeferred),
       keeps_descriptor_(options.descriptor == Options::Descriptor::kKeep) {}
@@ -135,7 +135,7 @@ absl::Status BufferEvent::Connect(const SocketAddress& address) {
 }
 
 void BufferEvent::SetCallbacks(const Callbacks& callbacks, void* argument) {
-  callbacks_ = callbacks;
+  own_profile().callbacks = callbacks;
   argument_ = argument;
 }
 
@@ -176,7 +176,7 @@ EventFlags BufferEvent::enabled() const {
 }
 
 void BufferEvent::SetWatermarks(EventFlags which, size_t low, size_t high) {
-  FlowLimits& limits = own_limits();
+  FlowLimits& limits = own_profile().limits;
   if (Any(which & EventFlags::kRead)) limits.read = {.low = low, .high = high};
   if (Any(which & EventFlags::kWrite)) {
     limits.write = {.low = low, .high = high};
@@ -185,7 +185,7 @@ void BufferEvent::SetWatermarks(EventFlags which, size_t low, size_t high) {
 }
 
 void BufferEvent::SetMaxSingle(EventFlags which, size_t bytes) {
-  FlowLimits& limits = own_limits();
+  FlowLimits& limits = own_profile().limits;
   if (Any(which & EventFlags::kRead)) {
     limits.max_single_read =
         bytes == 0 ? FlowLimits::kDefaultMaxSingleRead : bytes;
@@ -196,8 +196,13 @@ void BufferEvent::SetMaxSingle(EventFlags which, size_t bytes) {
   }
 }
 
-void BufferEvent::ShareLimits(const FlowLimits& limits) {
-  limits_ = &limits;
+void BufferEvent::set_traffic_stats(ListenerStats* stats) {
+  own_profile().traffic_stats = stats;
+}
+
+void BufferEvent::ShareProfile(const Profile& profile, void* argument) {
+  profile_ = &profile;
+  argument_ = argument;
   UpdateOrTell();
 }
 
@@ -246,9 +251,9 @@ void BufferEvent::Trigger(EventFlags which, TriggerWatermarks watermarks,
                           Options::Callbacks when) {
   const bool ignore = watermarks == TriggerWatermarks::kIgnore;
   const bool read = Any(which & EventFlags::kRead) &&
-                    (ignore || input().size() >= limits_->read.low);
+                    (ignore || input().size() >= limits().read.low);
   const bool written = Any(which & EventFlags::kWrite) &&
-                       (ignore || output().size() <= limits_->write.low);
+                       (ignore || output().size() <= limits().write.low);
   if (when == Options::Callbacks::kDirect) {
     if (read && !RunRead()) return;
     if (written) RunWritten();
@@ -356,13 +361,13 @@ void BufferEvent::OnBufferChanged(const Buffer& buffer, size_t added,
 size_t BufferEvent::ReceiveRoom() const {
   if (!Reading()) return 0;
   const size_t size = input().size();
-  size_t room = std::min(limits_->max_single_read, input().size_limit() - size);
-  if (limits_->read.high > 0) room = std::min(room, limits_->read.high - size);
+  size_t room = std::min(limits().max_single_read, input().size_limit() - size);
+  if (limits().read.high > 0) room = std::min(room, limits().read.high - size);
   return room;
 }
 
 size_t BufferEvent::SendRoom() const {
-  return Writing() ? limits_->max_single_write : 0;
+  return Writing() ? limits().max_single_write : 0;
 }
 
 bool BufferEvent::OnConnected() {
@@ -375,11 +380,13 @@ bool BufferEvent::OnConnected() {
 }
 
 bool BufferEvent::OnReceived(size_t bytes) {
-  if (traffic_stats_ != nullptr) traffic_stats_->received_bytes.Add(bytes);
+  if (ListenerStats* const stats = profile_->traffic_stats; stats != nullptr) {
+    stats->received_bytes.Add(bytes);
+  }
   if (extras_ != nullptr && extras_->timers != nullptr) {
     extras_->timers->UpdateRead(Reading(), Timers::Progress::kMade);
   }
-  if (input().size() >= limits_->read.low) return TellRead();
+  if (input().size() >= limits().read.low) return TellRead();
   UpdateOrTell();
   return true;
 }
@@ -392,12 +399,14 @@ bool BufferEvent::OnEndOfFile() {
 }
 
 bool BufferEvent::OnSent(size_t bytes) {
-  if (traffic_stats_ != nullptr) traffic_stats_->sent_bytes.Add(bytes);
+  if (ListenerStats* const stats = profile_->traffic_stats; stats != nullptr) {
+    stats->sent_bytes.Add(bytes);
+  }
   if (extras_ != nullptr && extras_->timers != nullptr) {
     extras_->timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kMade);
   }
   FinishIfDone();
-  if (output().size() <= limits_->write.low) return TellWritten();
+  if (output().size() <= limits().write.low) return TellWritten();
   UpdateOrTell();
   return true;
 }
@@ -419,7 +428,7 @@ bool BufferEvent::OnTimeout(ConnectionEvent direction) {
 }
 
 bool BufferEvent::TellRead() {
-  if (callbacks_.read == nullptr) {
+  if (callbacks().read == nullptr) {
     UpdateOrTell();
     return true;
   }
@@ -430,7 +439,7 @@ bool BufferEvent::TellRead() {
 }
 
 bool BufferEvent::TellWritten() {
-  if (callbacks_.write == nullptr) {
+  if (callbacks().write == nullptr) {
     UpdateOrTell();
     return true;
   }
@@ -452,21 +461,21 @@ bool BufferEvent::TellEvent(ConnectionEvent what, const absl::Status& status) {
 
 bool BufferEvent::RunRead() {
   return Run(AfterCall::kSend, [this] {
-    if (callbacks_.read != nullptr) callbacks_.read(*this, argument_);
+    if (callbacks().read != nullptr) callbacks().read(*this, argument_);
   });
 }
 
 bool BufferEvent::RunWritten() {
   // Whoever always has more to write does not keep all others waiting.
   return Run(AfterCall::kScheduleSend, [this] {
-    if (callbacks_.write != nullptr) callbacks_.write(*this, argument_);
+    if (callbacks().write != nullptr) callbacks().write(*this, argument_);
   });
 }
 
 bool BufferEvent::RunEvent(ConnectionEvent what, const absl::Status& status) {
   return Run(AfterCall::kScheduleSend, [&] {
-    if (callbacks_.event == nullptr) return;
-    callbacks_.event(*this, what, status, argument_);
+    if (callbacks().event == nullptr) return;
+    callbacks().event(*this, what, status, argument_);
   });
 }
 
@@ -515,8 +524,8 @@ void BufferEvent::RunDeferred() {
 bool BufferEvent::ReadingSuspended() const {
   const size_t size = input().size();
   return size >= input().size_limit() || input().frozen(BufferEnd::kBack) ||
-         (limits_->read.high > 0 && size >= limits_->read.high) ||
-         (limits_->write.high > 0 && output().size() > limits_->write.high);
+         (limits().read.high > 0 && size >= limits().read.high) ||
+         (limits().write.high > 0 && output().size() > limits().write.high);
 }
 
 bool BufferEvent::Reading() const {
@@ -582,11 +591,11 @@ BufferEvent::Extras& BufferEvent::extras() {
   return *extras_;
 }
 
-FlowLimits& BufferEvent::own_limits() {
-  FlowLimits& own = extras().limits;
-  if (limits_ != &own) {
-    own = *limits_;
-    limits_ = &own;
+BufferEvent::Profile& BufferEvent::own_profile() {
+  Profile& own = extras().profile;
+  if (profile_ != &own) {
+    own = *profile_;
+    profile_ = &own;
   }
   return own;
 }

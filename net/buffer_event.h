@@ -73,8 +73,9 @@ struct BufferEventOptions {
 // callbacks, and must not outlive its base. What output() then still holds is
 // lost.
 //
-// Cost: a connection that is idle owns no buffer memory; what few need (timers,
-// watermarks of its own, deferral) is made when it is first used.
+// Cost: a connection that is idle owns no buffer memory. What many have in
+// common can be kept once for all of them, as a Profile; what few need (timers,
+// deferral, callbacks and limits of their own) is made when it is first used.
 class BufferEvent final : public TransportUser {
  public:
   // Any of them may be null. `argument` comes from SetCallbacks().
@@ -90,6 +91,14 @@ class BufferEvent final : public TransportUser {
     // came before.
     void (*event)(BufferEvent& connection, ConnectionEvent what,
                   const absl::Status& status, void* argument) = nullptr;
+  };
+
+  // What the connections of a server, say, have in common.
+  struct Profile {
+    Callbacks callbacks = {};
+    FlowLimits limits = {};
+    // Bytes are also counted there, if set. Kept alive by the caller.
+    ListenerStats* traffic_stats = nullptr;
   };
 
   using Options = BufferEventOptions;
@@ -125,7 +134,7 @@ class BufferEvent final : public TransportUser {
 
   // At any time. Callbacks that have not run yet go to the new ones.
   void SetCallbacks(const Callbacks& callbacks, void* argument);
-  const Callbacks& callbacks() const { return callbacks_; }
+  const Callbacks& callbacks() const { return profile_->callbacks; }
   void* argument() const { return argument_; }
 
   // kRead, kWrite or both. Disabled reading leaves bytes where they are, in the
@@ -147,10 +156,7 @@ class BufferEvent final : public TransportUser {
   void SetWatermarks(EventFlags which, size_t low, size_t high);
   // The most that one turn reads, or writes; 0 for the default.
   void SetMaxSingle(EventFlags which, size_t bytes);
-  const FlowLimits& limits() const { return *limits_; }
-  // All of it at once, kept alive by the caller: many connections share one. A
-  // change by the functions above is this connection's own.
-  void ShareLimits(const FlowLimits& limits);
+  const FlowLimits& limits() const { return profile_->limits; }
 
   // How long nothing may arrive while reading, and nothing leave while there is
   // something to send, or a connection to be made; zero for ever. Time counts
@@ -209,7 +215,13 @@ class BufferEvent final : public TransportUser {
   EventBase& base() const { return base_; }
 
   // Bytes are also counted there, if set. Kept alive by the caller.
-  void set_traffic_stats(ListenerStats* stats) { traffic_stats_ = stats; }
+  void set_traffic_stats(ListenerStats* stats);
+
+  // Callbacks, limits and statistics at once, and the callbacks' argument. The
+  // profile is kept alive by the caller, and does not change: any number of
+  // connections share it. What one of them is told by the functions above holds
+  // for that one, which has a profile of its own from then on.
+  void ShareProfile(const Profile& profile, void* argument);
 
  private:
   struct Deferred;
@@ -258,14 +270,12 @@ class BufferEvent final : public TransportUser {
   void ScheduleSend();
 
   Extras& extras();
-  FlowLimits& own_limits();
+  Profile& own_profile();
 
   EventBase& base_;
   TransportPtr transport_;
-  Callbacks callbacks_;
-  void* argument_ = nullptr;
-  const FlowLimits* limits_;
-  ListenerStats* traffic_stats_ = nullptr;
+  const Profile* profile_;
+  void* argument_ = nullptr;  // of the callbacks
   std::unique_ptr<Extras> extras_;
   uint8_t priority_;
   bool deferred_callbacks_ : 1;
@@ -283,6 +293,10 @@ class BufferEvent final : public TransportUser {
   // then, all at once.
   bool busy_ : 1 = false;
 };
+
+#ifdef NDEBUG
+static_assert(sizeof(BufferEvent) == 152, "every connection has one");
+#endif
 
 }  // namespace percore
 

@@ -14,10 +14,7 @@ Connection::Connection(Accepted accepted)
     : server_(accepted.server),
       peer_(accepted.peer),
       io_(server_.shard().base(), std::move(accepted.socket)) {
-  io_.set_traffic_stats(server_.stats().get());
-  io_.ShareLimits(server_.limits());
-  io_.SetCallbacks(
-      {.read = &OnReadable, .write = &OnWritable, .event = &OnEvent}, this);
+  io_.ShareProfile(server_.profile_, this);
 }
 
 Connection::~Connection() {

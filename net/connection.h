@@ -85,6 +85,9 @@ class Connection {
   static void OnWritable(BufferEvent& io, void* argument);
   static void OnEvent(BufferEvent& io, ConnectionEvent what,
                       const absl::Status& status, void* argument);
+  // Of each connection's io().
+  static constexpr BufferEvent::Callbacks kCallbacks = {
+      .read = &OnReadable, .write = &OnWritable, .event = &OnEvent};
 
   // The loop's time, as it fits in 32 bits: differences are right.
   uint32_t Milliseconds() const;

@@ -18,8 +18,6 @@ TcpServer::TcpServer(Shard& shard, UniqueFd socket, ConnectionFactory factory,
     : shard_(shard),
       factory_(std::move(factory)),
       options_(options),
-      limits_(
-          {.write = {.low = options.write_low, .high = options.write_high}}),
       listener_(
           shard.base(), std::move(socket),
           [](UniqueFd connection, const SocketAddress& peer, void* server) {
@@ -27,7 +25,11 @@ TcpServer::TcpServer(Shard& shard, UniqueFd socket, ConnectionFactory factory,
                                                     peer);
           },
           this, options.listener),
-      stats_(listener_.stats()) {}
+      stats_(listener_.stats()),
+      profile_({.callbacks = Connection::kCallbacks,
+                .limits = {.write = {.low = options.write_low,
+                                     .high = options.write_high}},
+                .traffic_stats = stats_.get()}) {}
 
 TcpServer::~TcpServer() {
   while (!connections_.empty()) Destroy(connections_.first());

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "percore/net/buffer_event.h"
 #include "percore/net/connection.h"
 #include "percore/net/connection_place.h"
 #include "percore/net/flow_limits.h"
@@ -86,7 +87,7 @@ class TcpServer : public Service {
   Shard& shard() { return shard_; }
   const TcpServerOptions& options() const { return options_; }
   // Those of each connection.
-  const FlowLimits& limits() const { return limits_; }
+  const FlowLimits& limits() const { return profile_.limits; }
   // Any thread; stays valid after the server is gone.
   const std::shared_ptr<ListenerStats>& stats() const { return stats_; }
 
@@ -102,9 +103,9 @@ class TcpServer : public Service {
   Shard& shard_;
   const ConnectionFactory factory_;
   const TcpServerOptions options_;
-  const FlowLimits limits_;
   Listener listener_;
   const std::shared_ptr<ListenerStats> stats_;
+  const BufferEvent::Profile profile_;  // of each connection
   IntrusiveList<Connection, &Connection::server_link_> connections_;
   std::optional<Gate::Holder> gate_holder_;  // while there are connections
   // One for each connection, or none at all: without limits they cost nothing.

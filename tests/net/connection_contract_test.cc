@@ -183,17 +183,24 @@ TEST_P(ConnectionContractTest, TellsItsLimits) {
             FlowLimits::kDefaultMaxSingleWrite);
 }
 
-TEST_P(ConnectionContractTest, SharesLimitsUntilItHasItsOwn) {
-  const FlowLimits shared = {.read = {.low = 2, .high = 3}};
-  far_.connection->ShareLimits(shared);
-  EXPECT_EQ(&far_.connection->limits(), &shared);
+TEST_P(ConnectionContractTest, SharesAProfileUntilItHasItsOwn) {
+  ListenerStats stats;
+  const BufferEvent::Profile shared = {
+      .callbacks = far_.connection->callbacks(),
+      .limits = {.read = {.low = 2, .high = 3}},
+      .traffic_stats = &stats};
+  far_.connection->ShareProfile(shared, far_.connection->argument());
+  EXPECT_EQ(&far_.connection->callbacks(), &shared.callbacks);
+  EXPECT_EQ(&far_.connection->limits(), &shared.limits);
   near_.output().Append("abcdef");
   Run();
   EXPECT_EQ(far_.input().ToString(), "abc");
   far_.connection->SetWatermarks(EventFlags::kRead, 2, 5);
-  EXPECT_EQ(shared.read.high, 3u);
+  EXPECT_EQ(shared.limits.read.high, 3u);
+  EXPECT_EQ(far_.connection->callbacks().read, shared.callbacks.read);
   Run();
   EXPECT_EQ(far_.input().ToString(), "abcde");
+  EXPECT_EQ(stats.received_bytes.Get(), 5u);
 }
 
 TEST_P(ConnectionContractTest, ATurnReadsNoMoreThanItMay) {

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "percore/net/buffer_event.h"
+#include "percore/net/internal/stored_address.h"
 #include "percore/net/listener_stats.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
@@ -65,7 +66,7 @@ class Connection {
 
   BufferEvent& io() { return io_; }
   const BufferEvent& io() const { return io_; }
-  const SocketAddress& peer() const { return peer_; }
+  SocketAddress peer() const { return peer_.Get(); }
   TcpServer& server() const { return server_; }
   Shard& shard() const;
 
@@ -93,16 +94,21 @@ class Connection {
   uint32_t Milliseconds() const;
 
   TcpServer& server_;
-  const SocketAddress peer_;
-  BufferEvent io_;
+  const internal::StoredAddress peer_;
   ListLink<Connection> server_link_;
+  // What comes after it begins in the bytes that it leaves at its end.
+  [[no_unique_address]] BufferEvent io_;
+  bool finishing_ : 1 = false;
+  bool peer_finished_ : 1 = false;
+  CloseReason finish_reason_ : 3 = CloseReason::kLocal;
+  CloseReason close_reason_ : 3 = CloseReason::kCutOff;
   // Of Milliseconds(): a connection has four bytes for it, and no more.
   uint32_t finish_deadline_ = 0;
-  bool finishing_ = false;
-  bool peer_finished_ = false;
-  CloseReason finish_reason_ = CloseReason::kLocal;
-  CloseReason close_reason_ = CloseReason::kCutOff;
 };
+
+#ifdef NDEBUG
+static_assert(sizeof(Connection) == 192, "a size that allocators have");
+#endif
 
 }  // namespace percore
 

@@ -155,7 +155,7 @@ class SocketAddress {
   Native native_;
 };
 
-static_assert(sizeof(SocketAddress) <= 32, "connections keep one each");
+static_assert(sizeof(SocketAddress) <= 32);
 
 }  // namespace percore
 

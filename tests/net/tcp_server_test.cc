@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "percore/net/socket_address.h"
 #include "percore/tests/support/running_server.h"
 #include "percore/tests/support/test_kernel.h"
 
@@ -34,6 +35,16 @@ class Talker final : public Connection {
       if (line == "close") return Close(CloseReason::kLocal);
       io().output().Append(line + "!\n");
     }
+  }
+};
+
+// Tells every client who that is.
+class Mirror final : public Connection {
+ public:
+  using Connection::Connection;
+  void OnRead() override {
+    io().output().Append(peer().ToString());
+    Finish(CloseReason::kLocal);
   }
 };
 
@@ -103,6 +114,15 @@ TEST_F(TcpServerTest, ServesClientsOnAllShards) {
   EXPECT_EQ(Accepted(), 20);
   EXPECT_EQ(Open(), 0);
   EXPECT_EQ(Closed(CloseReason::kEndOfFile), 20);
+}
+
+TEST_F(TcpServerTest, ConnectionsKnowTheirPeer) {
+  const auto server = Start<Mirror>(1);
+  BlockingClient client = server->Connect();
+  client.Send("x");
+  client.FinishSending();
+  EXPECT_EQ(client.ReadToEnd(),
+            SocketAddress::OfSocket(client.fd())->ToString());
 }
 
 TEST_F(TcpServerTest, EchoesMoreThanAnyBufferHolds) {

@@ -92,7 +92,8 @@ bool Buffer::AppendFile(std::shared_ptr<const FileSegment> file, size_t offset,
 
 bool Buffer::Append(Buffer&& source) {
   // Nothing to be copied, and nothing to be asked.
-  if ((state_ | source.state_) == 0 && source.size_ > kMaxCopiedBytes &&
+  if ((state_ | source.state_) == 0 && source.size_ != 0 &&
+      (tail_ == nullptr || source.size_ > kMaxCopiedBytes) &&
       source.size_ <= SIZE_MAX - size_ && &source != this) [[likely]] {
     const size_t moved = source.size_;
     LinkToTail(source.CutAll());

@@ -527,6 +527,12 @@ class Buffer {
   Chain CutSegments(size_t n);
   // Takes the first n <= size() bytes off; returns the segments emptied by it.
   Segment* CutFront(size_t n);
+  // The two ways of ReadFrom(): into memory of the pool's, from which few bytes
+  // are copied and many taken over; and into what room there is and as many
+  // fresh segments as `wanted` bytes take. Neither notifies.
+  ssize_t ReadByScratch(Kernel& kernel, int fd, size_t wanted);
+  ssize_t ReadScattered(Kernel& kernel, int fd, size_t wanted,
+                        size_t max_bytes);
   // Learns from a read that was asked for `asked` bytes and gave `read`.
   void AdaptReads(size_t asked, size_t read);
   // What WriteTo() does if the first bytes are absent, and more than are read.

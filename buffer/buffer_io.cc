@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <utility>
+#include <span>
+#include <string_view>
 
 #include "percore/buffer/buffer.h"
 
@@ -46,6 +47,12 @@ ssize_t RetryInterrupted(SystemCall system_call) {
   return result;
 }
 
+ssize_t ReadInto(Kernel& kernel, int fd, std::span<const iovec> extents) {
+  return RetryInterrupted([&] {
+    return kernel.Readv(fd, extents.data(), static_cast<int>(extents.size()));
+  });
+}
+
 }  // namespace
 
 ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
@@ -54,7 +61,46 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
   if (Is(kFrozenBack)) return -EPERM;
   max_bytes = std::min({max_bytes, RoomAt(BufferEnd::kBack), max_read()});
   if (max_bytes == 0) return -ENOBUFS;
+  const size_t wanted = std::min(max_bytes, ReadSize(read_exponent_));
+  const bool has_room = tail_ != nullptr && tail_->tailroom() != 0;
+  const ssize_t result = !has_room && wanted <= Segment::kMaxPooledCapacity
+                             ? ReadByScratch(kernel, fd, wanted)
+                             : ReadScattered(kernel, fd, wanted, max_bytes);
+  if (result > 0) Notify(static_cast<size_t>(result), 0);
+  return result;
+}
 
+ssize_t Buffer::ReadByScratch(Kernel& kernel, int fd, size_t wanted) {
+  SegmentPool& pool = SegmentPool::ThisThread();
+  const size_t size_class = Segment::SizeClassFor(wanted);
+  auto* const scratch = static_cast<char*>(pool.BeginScratch(size_class));
+  if (scratch == nullptr) return ReadScattered(kernel, fd, wanted, wanted);
+  const std::string_view bytes(scratch + Segment::kHeaderBytes, wanted);
+  const ssize_t result =
+      ReadInto(kernel, fd,
+               std::array{iovec{.iov_base = scratch + Segment::kHeaderBytes,
+                                .iov_len = wanted}});
+  if (result > 0) {
+    const auto added = static_cast<size_t>(result);
+    AdaptReads(wanted, added);
+    // As CopyToTail() would choose.
+    const size_t fitting = Segment::SizeClassFor(std::max(added, size_));
+    if (added <= kMaxRefittedBytes && fitting < size_class) {
+      CopyToTail(bytes.substr(0, added));
+      pool.CountCopiedBytes(added);
+    } else {
+      Segment* const segment = Segment::New(wanted);
+      segment->Extend(added);
+      LinkToTail({.first = segment, .last = segment, .size = added});
+      return result;
+    }
+  }
+  pool.EndScratch(size_class);
+  return result;
+}
+
+ssize_t Buffer::ReadScattered(Kernel& kernel, int fd, size_t wanted,
+                              size_t max_bytes) {
   std::array<iovec, 1 + kMaxFreshSegments> extents;
   std::array<Segment*, kMaxFreshSegments> fresh;
   size_t extent_count = 0;
@@ -65,7 +111,6 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
     extents[extent_count++] = {.iov_base = tail_->tail(), .iov_len = room};
   }
   size_t asked = room;
-  const size_t wanted = std::min(max_bytes, ReadSize(read_exponent_));
   // The last few bytes are not worth a segment.
   while (asked < wanted && (asked == 0 || wanted - asked >= wanted / 4) &&
          fresh_count != kMaxFreshSegments) {
@@ -77,12 +122,8 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
     asked += size;
   }
 
-  const ssize_t result = RetryInterrupted([&] {
-    return extent_count == 1
-               ? kernel.Read(fd, extents[0].iov_base, extents[0].iov_len)
-               : kernel.Readv(fd, extents.data(),
-                              static_cast<int>(extent_count));
-  });
+  const ssize_t result =
+      ReadInto(kernel, fd, std::span(extents).first(extent_count));
 
   const size_t added = result > 0 ? static_cast<size_t>(result) : 0;
   if (result > 0) AdaptReads(asked, added);
@@ -107,7 +148,6 @@ ssize_t Buffer::ReadFrom(Kernel& kernel, int fd, size_t max_bytes) {
     }
     Segment::Release(segment);
   }
-  if (added != 0) Notify(added, 0);
   return result;
 }
 

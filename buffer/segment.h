@@ -72,6 +72,11 @@ class alignas(64) Segment {
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
+  // The pool's class of a segment with room for `capacity` bytes.
+  static constexpr size_t SizeClassFor(size_t capacity) {
+    return SegmentPool::SizeClassFor(kHeaderBytes + capacity);
+  }
+
   // An empty segment with tailroom for at least `capacity` bytes. Beyond
   // kMaxPooledCapacity it comes from the allocator, with a power of two of
   // bytes. The caller owns it, until Release().
@@ -79,8 +84,7 @@ class alignas(64) Segment {
     if (capacity > kMaxPooledCapacity) [[unlikely]] {
       return NewUnpooled(capacity);
     }
-    const size_t size_class =
-        SegmentPool::SizeClassFor(kHeaderBytes + capacity);
+    const size_t size_class = SizeClassFor(capacity);
     void* const memory = SegmentPool::ThisThread().Allocate(size_class);
     return new (memory)
         Segment(Memory::kOwn, size_class, SegmentPool::BytesOf(size_class));

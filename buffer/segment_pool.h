@@ -113,6 +113,18 @@ class SegmentPool {
     return block;
   }
 
+  // The block that Allocate(size_class) gives next, to be used until then, or
+  // until EndScratch(), without being taken: but for its first pointer, its
+  // memory may be written to. Null if the pool has none.
+  void* BeginScratch(size_t size_class) {
+    const FreeList& list = lists_[size_class];
+    if (list.first != nullptr) Unpoison(list.first, list.bytes);
+    return list.first;
+  }
+  void EndScratch([[maybe_unused]] size_t size_class) {
+    Poison(lists_[size_class].first, lists_[size_class].bytes);
+  }
+
   // Takes what Allocate() of any thread gave. O(1).
   void Free(void* memory, size_t size_class) {
     FreeList& list = lists_[size_class];

@@ -173,6 +173,25 @@ TEST_F(BufferIoTest, SmallMessagesKeepSmallSegments) {
   EXPECT_EQ(std::distance(buffer_.begin(), buffer_.end()), 1);
 }
 
+TEST_F(BufferIoTest, FewBytesAreCopiedAndManyTakenOver) {
+  const auto stats = BufferMemoryStats::OfThisThread();
+  for (const size_t size : {size_t{64}, size_t{4096}, size_t{10'000}}) {
+    Send("first");  // the pool has what the next read wants
+    {
+      Buffer buffer;
+      ASSERT_EQ(buffer.ReadFrom(kernel_, sockets_.first()), 5);
+    }
+    const std::string text(size, 'x');
+    Send(text);
+    Buffer buffer;
+    const uint64_t before = stats->copied_bytes.Get();
+    ASSERT_EQ(buffer.ReadFrom(kernel_, sockets_.first()),
+              static_cast<ssize_t>(size));
+    EXPECT_EQ(stats->copied_bytes.Get() - before, size <= 4096 ? size : 0);
+    EXPECT_EQ(buffer.ToString(), text);
+  }
+}
+
 TEST_F(BufferIoTest, AFailedReadKeepsNoMemoryAndChangesNothing) {
   const int64_t before = stats_->bytes_in_use.Get();
   for (ssize_t error : {-EAGAIN, -ECONNRESET, -ENOMEM}) {

@@ -60,6 +60,28 @@ TEST(SegmentPoolTest, RecyclesTheMemoryThatWasFreedLast) {
   pool.Free(second, 1);
 }
 
+TEST(SegmentPoolTest, LendsTheNextBlockWithoutGivingIt) {
+  OnFreshThread([] {
+    SegmentPool& pool = SegmentPool::ThisThread();
+    EXPECT_EQ(pool.BeginScratch(1), nullptr) << "an empty pool has none";
+    void* const first = pool.Allocate(1);
+    void* const second = pool.Allocate(1);
+    pool.Free(second, 1);
+    pool.Free(first, 1);
+    const StatsPointer stats = BufferMemoryStats::OfThisThread();
+    auto* const scratch = static_cast<char*>(pool.BeginScratch(1));
+    EXPECT_EQ(scratch, first);
+    std::memset(scratch + sizeof(void*), 0xab,
+                SegmentPool::BytesOf(1) - sizeof(void*));
+    EXPECT_EQ(stats->bytes_in_use.Get(), 0);
+    pool.EndScratch(1);
+    EXPECT_EQ(pool.Allocate(1), first);
+    EXPECT_EQ(pool.Allocate(1), second);
+    pool.Free(first, 1);
+    pool.Free(second, 1);
+  });
+}
+
 TEST(SegmentPoolTest, CountsWhatIsInUseAndWhatIsPooled) {
   OnFreshThread([] {
     SegmentPool& pool = SegmentPool::ThisThread();

@@ -34,18 +34,26 @@ TEST(KernelTest, WritingToAClosedPeerIsAnErrorAndNoSignal) {
   kernel.Close(ends[0]);
 }
 
-TEST(KernelTest, WritesToDescriptorsThatAreNoSockets) {
+TEST(KernelTest, ReadsAndWritesExtentsOfSocketsAndOfOtherDescriptors) {
   Kernel& kernel = Kernel::Real();
-  std::array<int, 2> ends;
-  ASSERT_EQ(pipe(ends.data()), 0);
-  char text[] = "ab";
-  const std::array<iovec, 2> extents = {{{text, 1}, {text + 1, 1}}};
-  EXPECT_EQ(kernel.Writev(ends[1], extents.data(), 2), 2);
-  char read[3] = {};
-  EXPECT_EQ(kernel.Read(ends[0], read, 2), 2);
-  EXPECT_STREQ(read, "ab");
-  kernel.Close(ends[0]);
-  kernel.Close(ends[1]);
+  for (const bool is_socket : {false, true}) {
+    std::array<int, 2> ends;
+    ASSERT_EQ(is_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data())
+                        : pipe(ends.data()),
+              0);
+    for (const int count : {1, 2}) {
+      char text[] = "ab";
+      const std::array<iovec, 2> written = {{{text, 1}, {text + 1, 1}}};
+      EXPECT_EQ(kernel.Writev(ends[1], written.data(), count), count);
+      char bytes[3] = {};
+      const std::array<iovec, 2> read = {{{bytes, 1}, {bytes + 1, 1}}};
+      EXPECT_EQ(kernel.Readv(ends[0], read.data(), count), count);
+      EXPECT_EQ(std::string_view(bytes),
+                std::string_view("ab").substr(0, static_cast<size_t>(count)));
+    }
+    kernel.Close(ends[0]);
+    kernel.Close(ends[1]);
+  }
 }
 
 TEST(KernelTest, SendsFilesAndKeepsTheSignalAway) {

@@ -21,6 +21,8 @@ def percore_library(name, copts = [], hdrs = [], **kwargs):
         name = name,
         copts = _COPTS + copts,
         hdrs = hdrs,
+        # No .so, which nobody links, beside the archive.
+        linkstatic = True,
         strip_include_prefix = "/" + native.package_name(),
         include_prefix = "percore/" + native.package_name(),
         **kwargs

@@ -1,6 +1,7 @@
 """The rules every folder of Percore is built with."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
+load("//tools:precompiled_header.bzl", "precompiled_header")
 
 # Warnings are errors on our code only; what we depend on has its own ideas.
 _COPTS = [
@@ -8,6 +9,28 @@ _COPTS = [
     "-Wextra",
     "-Werror",
 ]
+
+# Three quarters of compiling Percore were its tests, and most of that gtest's
+# templates. What is tested is optimized as everywhere else; the test itself is
+# not, but for what a release inlines into it.
+_TEST_COPTS = _COPTS + select({
+    "//tools:optimized": [
+        "-O1",
+        # Of what GCC 12 guesses from inlined code: it suspects std::string, whose
+        # header no longer counts as the system's when precompiled, and with -O1
+        # a test's own operator new.
+        "-Wno-array-bounds",
+        "-Wno-mismatched-new-delete",
+        "-Wno-restrict",
+        "-Wno-stringop-overflow",
+        "-Wno-stringop-overread",
+    ],
+    "//conditions:default": [
+        "-O0",
+        # It needs optimization.
+        "-U_FORTIFY_SOURCE",
+    ],
+})
 
 # In every program: what sanitizers are to know.
 _PROGRAM_DEPS = ["//third_party/sanitizers"]
@@ -46,10 +69,29 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
     """A gtest program with gtest's own main."""
     cc_test(
         name = name,
-        copts = _COPTS + copts,
+        copts = _TEST_COPTS + copts + [
+            "-include",
+            "gtest_headers.h",
+            # It costs time, and no more.
+            "-Winvalid-pch",
+            "-Wno-error=invalid-pch",
+        ],
         size = size,
-        deps = deps + ["@com_google_googletest//:gtest_main"] + _PROGRAM_DEPS,
+        deps = deps + [
+            "//tests/support:gtest_precompiled",
+            "@com_google_googletest//:gtest_main",
+        ] + _PROGRAM_DEPS,
         **kwargs
+    )
+
+def percore_test_header(name, header, deps):
+    """A header that every percore_test begins with, compiled once for all."""
+    precompiled_header(
+        name = name,
+        testonly = True,
+        copts = _TEST_COPTS,
+        header = header,
+        deps = deps,
     )
 
 def percore_fuzz_target(name, deps, copts = []):

@@ -75,9 +75,10 @@ class Kernel {
 
   virtual ssize_t Read(int fd, void* data, size_t size);
   virtual ssize_t Write(int fd, const void* data, size_t size);
-  // As readv(2) and writev(2); sockets are asked in the way that is shortest for
-  // them. Writing never raises SIGPIPE on a socket: EPIPE is a value like any
-  // other error.
+  // As readv(2) and writev(2), but asked as of a socket first: that is shortest
+  // for sockets, and costs others a failed system call for a write, and for a
+  // read of one extent. Writing never raises SIGPIPE on a socket: EPIPE is a
+  // value like any other error.
   virtual ssize_t Readv(int fd, const iovec* extents, int count);
   virtual ssize_t Writev(int fd, const iovec* extents, int count);
   // As Writev(), and tells a socket that more is about to follow: what does not

@@ -5,10 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -18,6 +16,7 @@
 #include "percore/runtime/event.h"
 #include "percore/runtime/event_base.h"
 #include "percore/tests/support/event_function.h"
+#include "percore/tests/support/socket_ends.h"
 
 namespace percore {
 namespace {
@@ -31,18 +30,11 @@ constexpr auto kCall = CallEventFunction;
 
 class BasicEventTest : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
-              0);
-    ASSERT_EQ(write(ends_[1], "x", 1), 1);
-  }
-  void TearDown() override {
-    for (const int fd : ends_) close(fd);
-  }
+  void SetUp() override { ASSERT_EQ(write(ends_[1], "x", 1), 1); }
   void RunOnce() { ASSERT_TRUE(base_->Run(RunMode::kNonBlocking).ok()); }
 
   const std::unique_ptr<EventBase> base_ = *EventBase::Create({});
-  std::array<int, 2> ends_;
+  SocketEnds ends_;
 };
 
 TEST_F(BasicEventTest, IsCalledAsLongAsItsDescriptorIsReady) {

@@ -1,10 +1,8 @@
 // What the loop does when the kernel fails it.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/socket_ends.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -23,17 +22,10 @@ void Count(int, EventFlags, void* count) { ++*static_cast<int*>(count); }
 
 class EventBaseFaultTest : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
-              0);
-    ASSERT_EQ(write(ends_[1], "x", 1), 1);
-  }
-  void TearDown() override {
-    for (const int fd : ends_) close(fd);
-  }
+  void SetUp() override { ASSERT_EQ(write(ends_[1], "x", 1), 1); }
 
   TestKernel kernel_{TestKernel::Clock::kManual};
-  std::array<int, 2> ends_;
+  SocketEnds ends_;
   int count_ = 0;
 };
 
@@ -109,13 +101,7 @@ struct Fault {
 class Scenario {
  public:
   Scenario(TestKernel& kernel, const std::string& backend)
-      : kernel_(kernel), backend_(backend) {
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
-              0);
-  }
-  ~Scenario() {
-    for (const int fd : ends_) close(fd);
-  }
+      : kernel_(kernel), backend_(backend) {}
 
   void Run() {
     auto base = EventBase::Create({.backend = backend_,
@@ -191,7 +177,7 @@ class Scenario {
   TestKernel& kernel_;
   const std::string backend_;
   std::unique_ptr<EventBase> base_;
-  std::array<int, 2> ends_;
+  SocketEnds ends_;
   int reads_ = 0;
   int writes_ = 0;
   int signals_ = 0;

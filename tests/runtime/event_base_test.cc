@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "percore/tests/support/event_function.h"
+#include "percore/tests/support/socket_ends.h"
 
 namespace percore {
 namespace {
@@ -27,14 +28,6 @@ constexpr auto kCall = CallEventFunction;
 
 class EventBaseTest : public testing::TestWithParam<std::string> {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
-              0);
-  }
-  void TearDown() override {
-    for (const int fd : ends_) close(fd);
-  }
-
   void WriteToPeer() { ASSERT_EQ(write(ends_[1], "x", 1), 1); }
   void Drain() {
     char bytes[64];
@@ -48,7 +41,7 @@ class EventBaseTest : public testing::TestWithParam<std::string> {
 
   const std::unique_ptr<EventBase> base_ =
       *EventBase::Create({.backend = GetParam(), .priorities = 3});
-  std::array<int, 2> ends_;
+  SocketEnds ends_;
 };
 
 TEST(EventBaseCreateTest, RefusesAnUnknownBackEndAndNamesThoseThereAre) {

@@ -4,10 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +14,7 @@
 
 #include "percore/runtime/event_base.h"
 #include "percore/tests/support/event_function.h"
+#include "percore/tests/support/socket_ends.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -31,21 +30,13 @@ constexpr auto kCall = CallEventFunction;
 
 class EventTest : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
-              0);
-  }
-  void TearDown() override {
-    for (const int fd : ends_) close(fd);
-  }
-
   void RunOnce() { ASSERT_TRUE(base_->Run(RunMode::kNonBlocking).ok()); }
   void WriteToPeer() { ASSERT_EQ(write(ends_[1], "x", 1), 1); }
 
   TestKernel kernel_{TestKernel::Clock::kManual};
   std::unique_ptr<EventBase> base_ =
       *EventBase::Create({.priorities = 3, .kernel = &kernel_});
-  std::array<int, 2> ends_;
+  SocketEnds ends_;
 };
 
 TEST_F(EventTest, SaysWhatItWasMadeOf) {

@@ -12,25 +12,12 @@ _COPTS = [
 
 # Three quarters of compiling Percore were its tests, and most of that gtest's
 # templates. What is tested is optimized as everywhere else; the test itself is
-# not, but for what a release inlines into it.
-_TEST_COPTS = _COPTS + select({
-    "//tools:optimized": [
-        "-O1",
-        # Of what GCC 12 guesses from inlined code: it suspects std::string, whose
-        # header no longer counts as the system's when precompiled, and with -O1
-        # a test's own operator new.
-        "-Wno-array-bounds",
-        "-Wno-mismatched-new-delete",
-        "-Wno-restrict",
-        "-Wno-stringop-overflow",
-        "-Wno-stringop-overread",
-    ],
-    "//conditions:default": [
-        "-O0",
-        # It needs optimization.
-        "-U_FORTIFY_SOURCE",
-    ],
-})
+# not.
+_TEST_COPTS = _COPTS + [
+    "-O0",
+    # It needs optimization.
+    "-U_FORTIFY_SOURCE",
+]
 
 # In every program: what sanitizers are to know.
 _PROGRAM_DEPS = ["//third_party/sanitizers"]

@@ -10,6 +10,29 @@ _COPTS = [
     "-Werror",
 ]
 
+# Reading what it includes is two thirds of compiling a source of ours: 1.6 of
+# 2.4 s, on average. So each begins with a header that is compiled once, and
+# includes what it uses nevertheless. Only in our own workspace (see .bazelrc):
+# who depends on Percore gets plain rules.
+_PRECOMPILED_DEPS = select({
+    "//tools:precompiles": ["//tools:precompiled_common_headers"],
+    "//conditions:default": [],
+})
+
+def _begins_with(header):
+    return [
+        "-include",
+        header,
+        # It costs time, and no more.
+        "-Winvalid-pch",
+        "-Wno-error=invalid-pch",
+    ]
+
+_PRECOMPILED_COPTS = select({
+    "//tools:precompiles": _begins_with("common_headers.h"),
+    "//conditions:default": [],
+})
+
 # Three quarters of compiling Percore were its tests, and most of that gtest's
 # templates. What is tested is optimized as everywhere else; the test itself is
 # not.
@@ -22,15 +45,16 @@ _TEST_COPTS = _COPTS + [
 # In every program: what sanitizers are to know.
 _PROGRAM_DEPS = ["//third_party/sanitizers"]
 
-def percore_library(name, copts = [], hdrs = [], **kwargs):
+def percore_library(name, copts = [], hdrs = [], deps = [], **kwargs):
     """A library whose headers are included as "percore/<folder>/<header>".
 
     Its headers are also the group of files `name`_headers.
     """
     cc_library(
         name = name,
-        copts = _COPTS + copts,
+        copts = _COPTS + _PRECOMPILED_COPTS + copts,
         hdrs = hdrs,
+        deps = deps + _PRECOMPILED_DEPS,
         # No .so, which nobody links, beside the archive.
         linkstatic = True,
         strip_include_prefix = "/" + native.package_name(),
@@ -47,8 +71,8 @@ def percore_binary(name, copts = [], deps = [], **kwargs):
     """A program."""
     cc_binary(
         name = name,
-        copts = _COPTS + copts,
-        deps = deps + _PROGRAM_DEPS,
+        copts = _COPTS + _PRECOMPILED_COPTS + copts,
+        deps = deps + _PRECOMPILED_DEPS + _PROGRAM_DEPS,
         **kwargs
     )
 
@@ -56,13 +80,7 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
     """A gtest program with gtest's own main."""
     cc_test(
         name = name,
-        copts = _TEST_COPTS + copts + [
-            "-include",
-            "gtest_headers.h",
-            # It costs time, and no more.
-            "-Winvalid-pch",
-            "-Wno-error=invalid-pch",
-        ],
+        copts = _TEST_COPTS + copts + _begins_with("gtest_headers.h"),
         size = size,
         deps = deps + [
             "//tests/support:gtest_precompiled",
@@ -71,8 +89,18 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
         **kwargs
     )
 
+def percore_common_header(name, header, deps, **kwargs):
+    """The header that every percore_library and percore_binary begins with."""
+    precompiled_header(
+        name = name,
+        copts = _COPTS,
+        header = header,
+        deps = deps,
+        **kwargs
+    )
+
 def percore_test_header(name, header, deps):
-    """A header that every percore_test begins with, compiled once for all."""
+    """The header that every percore_test begins with."""
     precompiled_header(
         name = name,
         testonly = True,

@@ -8,4 +8,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "percore/tools/common_headers.h"
+
 #endif  // PERCORE_TESTS_SUPPORT_GTEST_HEADERS_H_

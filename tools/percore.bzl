@@ -40,7 +40,12 @@ _TEST_COPTS = _COPTS + [
     "-O0",
     # It needs optimization.
     "-U_FORTIFY_SOURCE",
-]
+] + select({
+    # A null pointer crashes without them. Together they were a quarter of
+    # compiling a test: 2.0 of 7.2 s.
+    "//third_party/sanitizers:asan": ["-fno-sanitize=null,alignment"],
+    "//conditions:default": [],
+})
 
 # In every program: what sanitizers are to know.
 _PROGRAM_DEPS = ["//third_party/sanitizers"]

@@ -23,16 +23,13 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "percore/tests/buffer/script_shrinker.h"
+#include "percore/tests/support/sanitizers.h"
 
 namespace percore {
 namespace {
 
-// A few seconds; half a minute under the thread sanitizer.
-#ifdef __SANITIZE_THREAD__
-constexpr uint64_t kOperations = 300'000;
-#else
-constexpr uint64_t kOperations = 1'000'000;
-#endif
+// A few seconds.
+constexpr uint64_t kOperations = kSanitized ? 150'000 : 1'000'000;
 // A script takes milliseconds: one that runs so long runs for ever.
 constexpr unsigned kSecondsPerScript = 60;
 

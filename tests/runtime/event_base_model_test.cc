@@ -21,6 +21,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/sanitizers.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -30,7 +31,7 @@ constexpr int kEvents = 8;  // the first half watch the descriptor
 constexpr int kDeferred = 3;
 constexpr int kPriorities = 4;
 constexpr int kSteps = 60;
-constexpr int kSeeds = 2000;
+constexpr int kSeeds = kSanitized ? 300 : 2000;
 
 constexpr EventFlags kAll = EventFlags::kRead | EventFlags::kWrite |
                             EventFlags::kClosed | EventFlags::kTimeout;

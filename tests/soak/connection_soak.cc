@@ -16,6 +16,7 @@
 #include "percore/net/flow_limits.h"
 #include "percore/tests/soak/soak_server.h"
 #include "percore/tests/support/descriptors.h"
+#include "percore/tests/support/sanitizers.h"
 
 namespace percore {
 namespace {
@@ -48,13 +49,7 @@ int64_t ResidentBytes() {
 }
 
 // The sanitizers keep freed memory for a while, to find its late users.
-constexpr bool ResidentBytesTell() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
-#else
-  return true;
-#endif
-}
+constexpr bool kResidentBytesTell = !kSanitized;
 
 class Soak {
  public:
@@ -173,7 +168,7 @@ void Soak::Check() {
     report_.first_resident_bytes = resident;
   }
   report_.last_resident_bytes = resident;
-  if (ResidentBytesTell() &&
+  if (kResidentBytesTell &&
       resident > report_.first_resident_bytes + kResidentSlack) {
     world_.Fail("the process grows: " + State());
   }

@@ -47,19 +47,16 @@ _TEST_COPTS = _COPTS + [
     "//conditions:default": [],
 })
 
+_PRECOMPILED_TEST_COPTS = _begins_with("gtest_headers.h")
+_PRECOMPILED_TEST_DEPS = ["//tests/support:gtest_precompiled"]
+
 # In every program: what sanitizers are to know.
 _PROGRAM_DEPS = ["//third_party/sanitizers"]
 
-def percore_library(name, copts = [], hdrs = [], deps = [], **kwargs):
-    """A library whose headers are included as "percore/<folder>/<header>".
-
-    Its headers are also the group of files `name`_headers.
-    """
+def _library(name, hdrs = [], **kwargs):
     cc_library(
         name = name,
-        copts = _COPTS + _PRECOMPILED_COPTS + copts,
         hdrs = hdrs,
-        deps = deps + _PRECOMPILED_DEPS,
         # No .so, which nobody links, beside the archive.
         linkstatic = True,
         strip_include_prefix = "/" + native.package_name(),
@@ -70,6 +67,18 @@ def percore_library(name, copts = [], hdrs = [], deps = [], **kwargs):
         name = name + "_headers",
         srcs = hdrs,
         visibility = ["//visibility:public"],
+    )
+
+def percore_library(name, copts = [], deps = [], **kwargs):
+    """A library whose headers are included as "percore/<folder>/<header>".
+
+    Its headers are also the group of files `name`_headers.
+    """
+    _library(
+        name = name,
+        copts = _COPTS + _PRECOMPILED_COPTS + copts,
+        deps = deps + _PRECOMPILED_DEPS,
+        **kwargs
     )
 
 def percore_binary(name, copts = [], deps = [], **kwargs):
@@ -85,12 +94,23 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
     """A gtest program with gtest's own main."""
     cc_test(
         name = name,
-        copts = _TEST_COPTS + copts + _begins_with("gtest_headers.h"),
+        copts = _TEST_COPTS + _PRECOMPILED_TEST_COPTS + copts,
         size = size,
-        deps = deps + [
-            "//tests/support:gtest_precompiled",
-            "@com_google_googletest//:gtest_main",
-        ] + _PROGRAM_DEPS,
+        deps = deps + _PRECOMPILED_TEST_DEPS + _PROGRAM_DEPS +
+               ["@com_google_googletest//:gtest_main"],
+        **kwargs
+    )
+
+def percore_test_library(name, copts = [], deps = [], **kwargs):
+    """A percore_library for tests, compiled as they are.
+
+    Not for what takes long to run.
+    """
+    _library(
+        name = name,
+        testonly = True,
+        copts = _TEST_COPTS + _PRECOMPILED_TEST_COPTS + copts,
+        deps = deps + _PRECOMPILED_TEST_DEPS,
         **kwargs
     )
 

@@ -165,10 +165,11 @@ TEST_P(EchoTest, GivesEachOfAHundredClientsItsOwnBytes) {
 }
 
 // Sends until the server takes no more, without reading any of it.
-std::string SendUntilStopped(BlockingClient& client, uint32_t seed) {
+std::string SendUntilStopped(BlockingClient& client) {
   // More than the server's socket buffers can grow to, and so more than it may
-  // take from a client that does not read. The client's stay small.
-  const std::string bytes = Pattern(80 << 20, seed);
+  // take from a client that does not read. The client's stay small. Made once:
+  // it takes a second.
+  static const std::string bytes = Pattern(80 << 20, 4);
   const int small = 64 * 1024;
   setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
   setsockopt(client.fd(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
@@ -187,20 +188,21 @@ std::string SendUntilStopped(BlockingClient& client, uint32_t seed) {
 
 TEST_P(EchoTest, StopsReadingFromAClientThatDoesNotRead) {
   BlockingClient client = Connect();
-  const std::string sent = SendUntilStopped(client, 4);
+  const std::string sent = SendUntilStopped(client);
   ExpectServes();
   client.FinishSending();
   EXPECT_TRUE(client.ReadToEnd() == sent);
 }
 
 TEST_P(EchoTest, SurvivesClientsThatReset) {
+  const std::string bytes = Pattern(100000, 5);
   for (int i = 0; i < 20; ++i) {
     BlockingClient client = Connect();
-    client.Send(Pattern(100000, 5));
+    client.Send(bytes);
     client.Reset();
   }
   BlockingClient stuck = Connect();
-  SendUntilStopped(stuck, 6);
+  SendUntilStopped(stuck);
   stuck.Reset();
   ExpectServes();
 }

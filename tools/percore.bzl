@@ -12,26 +12,32 @@ _COPTS = [
 
 # Reading what it includes is two thirds of compiling a source of ours: 1.6 of
 # 2.4 s, on average. So each begins with a header that is compiled once, and
-# includes what it uses nevertheless. Only in our own workspace (see .bazelrc):
-# who depends on Percore gets plain rules.
-_PRECOMPILED_DEPS = select({
-    "//tools:precompiles": ["//tools:precompiled_common_headers"],
-    "//conditions:default": [],
-})
-
+# includes what it uses nevertheless. Only GCC, and only in our own workspace (see
+# .bazelrc): who depends on Percore gets plain rules.
 def _begins_with(header):
-    return [
-        "-include",
-        header,
-        # It costs time, and no more.
-        "-Winvalid-pch",
-        "-Wno-error=invalid-pch",
-    ]
+    return select({
+        "//tools:precompiles": [
+            "-include",
+            header,
+            # Else Bazel does not see that the source depends on it.
+            "-fpch-deps",
+            # It costs time, and no more.
+            "-Winvalid-pch",
+            "-Wno-error=invalid-pch",
+        ],
+        "//conditions:default": [],
+    })
 
-_PRECOMPILED_COPTS = select({
-    "//tools:precompiles": _begins_with("common_headers.h"),
-    "//conditions:default": [],
-})
+def _precompiled(target):
+    return select({
+        "//tools:precompiles": [target],
+        "//conditions:default": [],
+    })
+
+_PRECOMPILED_COPTS = _begins_with("common_headers.h")
+_PRECOMPILED_DEPS = _precompiled("//tools:precompiled_common_headers")
+_PRECOMPILED_TEST_COPTS = _begins_with("gtest_headers.h")
+_PRECOMPILED_TEST_DEPS = _precompiled("//tests/support:gtest_precompiled")
 
 # Three quarters of compiling Percore were its tests, and most of that gtest's
 # templates. What is tested is optimized as everywhere else; the test itself is
@@ -46,9 +52,6 @@ _TEST_COPTS = _COPTS + [
     "//third_party/sanitizers:asan": ["-fno-sanitize=null,alignment"],
     "//conditions:default": [],
 })
-
-_PRECOMPILED_TEST_COPTS = _begins_with("gtest_headers.h")
-_PRECOMPILED_TEST_DEPS = ["//tests/support:gtest_precompiled"]
 
 # In every program: what sanitizers are to know.
 _PROGRAM_DEPS = ["//third_party/sanitizers"]

@@ -31,12 +31,19 @@ def _precompiled_header_impl(ctx):
         _compile(ctx, toolchain, features, compiler, header, compiled)
         files.append(compiled)
 
-    return [
-        CcInfo(compilation_context = cc_common.create_compilation_context(
-            headers = depset(files),
-            includes = depset([header.dirname]),
-        )),
-    ]
+    own = cc_common.create_compilation_context(
+        headers = depset(files),
+        includes = depset([header.dirname]),
+    )
+
+    # With what it includes: it is part of what depends on this.
+    return [cc_common.merge_cc_infos(
+        direct_cc_infos = [CcInfo(compilation_context = own)],
+        cc_infos = [
+            CcInfo(compilation_context = dep[CcInfo].compilation_context)
+            for dep in ctx.attr.deps
+        ],
+    )]
 
 def _compile(ctx, toolchain, features, compiler, header, compiled):
     context = cc_common.merge_cc_infos(
@@ -72,8 +79,15 @@ def _compile(ctx, toolchain, features, compiler, header, compiled):
             transitive = [context.headers, toolchain.all_files],
         ),
         executable = compiler,
-        # Without -x, GCC takes what it is given for a source.
-        arguments = ["-x", "c++-header"] + arguments,
+        arguments = [
+            # Else GCC takes what it is given for a source,
+            "-x",
+            "c++-header",
+            # and has no list of its headers for the sources' -fpch-deps.
+            "-MD",
+            "-MF",
+            "/dev/null",
+        ] + arguments,
         env = cc_common.get_environment_variables(
             feature_configuration = features,
             action_name = _ACTION,

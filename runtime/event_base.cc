@@ -80,6 +80,7 @@ EventBase::EventBase(const EventBaseOptions& options, int event_fd,
                                       : std::make_shared<LoopStats>()),
       notifier_(kernel_, event_fd),
       backend_(std::move(backend)),
+      ring_(backend_->ring()),
       descriptors_(*backend_, stats_->change_calls),
       signals_(notifier_, kernel_),
       active_(options.priorities),
@@ -171,7 +172,19 @@ void EventBase::FailThreadCheck() {
 int EventBase::CloseDescriptor(int fd) {
   CheckThread();
   descriptors_.Forget(fd);
-  return kernel_.Close(fd);
+  const int result = kernel_.Close(fd);
+  if (ring_ != nullptr) ring_->FlushUnlessRunning();
+  return result;
+}
+
+void EventBase::CloseDescriptorSoon(int fd) {
+  if (ring_ == nullptr) {
+    CloseDescriptor(fd);
+    return;
+  }
+  CheckThread();
+  descriptors_.Forget(fd);
+  ring_->Close(fd);
 }
 
 absl::Status EventBase::Once(
@@ -204,6 +217,7 @@ absl::Status EventBase::Run(RunMode mode) {
     return absl::FailedPreconditionError("the loop is already running");
   }
   loop_thread_ = std::this_thread::get_id();
+  if (ring_ != nullptr) ring_->set_running(true);
   got_exit_ = false;
   got_break_ = false;
   absl::Status status;
@@ -220,6 +234,7 @@ absl::Status EventBase::Run(RunMode mode) {
   }
   // What was asked for in the last round has ended this Run(), not the next.
   EndRequested();
+  if (ring_ != nullptr) ring_->set_running(false);
   loop_thread_ = std::thread::id();
   return status;
 }
@@ -325,7 +340,16 @@ inline int EventBase::Wait(Duration timeout) {
     if (HasNews()) timeout = Duration::zero();
   }
   stats_->wait_calls.Add();
-  const int count = backend_->Wait(timeout, ready_);
+  int count = 0;
+  if (sleeps && ring_ != nullptr && ring_->HasRequestsOverAtOnce()) {
+    count = backend_->Wait(Duration::zero(), ready_);
+    if (count == 0 && !HasWork() && !ring_->HasRequestsOverAtOnce()) {
+      stats_->wait_calls.Add();
+      count = backend_->Wait(timeout, ready_);
+    }
+  } else {
+    count = backend_->Wait(timeout, ready_);
+  }
   notifier_.Awake();
   const TimePoint woke_before = std::exchange(woke_, kernel_.Now());
   now_ = woke_;

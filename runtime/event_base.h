@@ -66,6 +66,7 @@
 #include "percore/runtime/kernel.h"
 #include "percore/runtime/loop_stats.h"
 #include "percore/runtime/message_source.h"
+#include "percore/runtime/ring.h"
 #include "percore/runtime/watcher.h"
 
 namespace percore {
@@ -106,8 +107,9 @@ struct EventBaseOptions {
   std::vector<std::string> avoid_backends = {};
   // What the back end must be able to do.
   BackendFeatures require = BackendFeatures::kNone;
-  // Unless `backend` names one, the variables PERCORE_NOEPOLL, PERCORE_NOPOLL
-  // and PERCORE_NOSELECT in the environment avoid theirs.
+  // Unless `backend` names one, the variables PERCORE_NOEPOLL,
+  // PERCORE_NOIO_URING, PERCORE_NOPOLL and PERCORE_NOSELECT in the environment
+  // avoid theirs.
   bool ignore_environment = false;
   // Number of priorities, 1 to 256.
   int priorities = 1;
@@ -219,12 +221,18 @@ class EventBase {
 
   // Closes a descriptor and with it its registration, which spares the system
   // call that would undo it. Its events must be deleted. Returns 0 or -errno.
+  // With io_uring the number is free at once, and what it stood for closed by
+  // the end of the round.
   int CloseDescriptor(int fd);
+  // The same, but the number too may be in use until the end of the round: with
+  // io_uring that spares the call.
+  void CloseDescriptorSoon(int fd);
 
   // Conditions waited for: a descriptor, a signal, a timeout. An event that
   // waits for a descriptor with a timeout counts twice.
   size_t pending_count() const {
-    return descriptors_.event_count() + signals_.event_count() + timers_.size();
+    return descriptors_.event_count() + signals_.event_count() +
+           timers_.size() + (ring_ == nullptr ? 0 : ring_->pending_count());
   }
   size_t active_count() const { return active_.size(); }
   size_t virtual_count() const { return virtual_count_; }
@@ -264,6 +272,9 @@ class EventBase {
                                     : SignalMethod::kSignalFd;
   }
   Kernel& kernel() { return kernel_; }
+  // Where requests are put in for the kernel to carry out; null unless the back
+  // end is io_uring.
+  Ring* ring() { return ring_; }
   // Any thread; stays valid after the base is gone.
   std::shared_ptr<const LoopStats> stats() const { return stats_; }
 
@@ -359,6 +370,7 @@ class EventBase {
   std::shared_ptr<LoopStats> stats_;
   internal::Notifier notifier_;
   std::unique_ptr<internal::Backend> backend_;
+  Ring* const ring_;  // the back end's
   internal::DescriptorTable descriptors_;
   internal::TimerQueue timers_{kernel_.Now()};
   internal::SignalEvents signals_;

@@ -1,6 +1,7 @@
 #include "percore/runtime/kernel.h"
 
 #include <fcntl.h>
+#include <liburing.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -8,6 +9,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +68,14 @@ ssize_t SendOrWrite(int fd, const iovec* extents, int count, int flags) {
   return sent == -ENOTSOCK ? OrError(writev(fd, extents, count)) : sent;
 }
 
+// Signals may come faster than a sleep that begins anew can make headway.
+void SleepUntil(TimePoint time) {
+  const timespec until = ToTimespec(time.time_since_epoch());
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) ==
+         EINTR) {
+  }
+}
+
 }  // namespace
 
 Kernel& Kernel::Real() {
@@ -107,6 +117,63 @@ int Kernel::Select(int limit, unsigned long* readers, unsigned long* writers,
   return OrError(pselect(limit, reinterpret_cast<fd_set*>(readers),
                          reinterpret_cast<fd_set*>(writers), nullptr,
                          timeout == kForever ? nullptr : &wait, nullptr));
+}
+
+int Kernel::CreateRing(unsigned entries, io_uring* ring,
+                       io_uring_params* params) {
+  // Not by io_uring_queue_init_params(): liburing 2.3 fills in an array there
+  // that rings with IORING_SETUP_NO_SQARRAY do not have.
+  int fd = io_uring_setup(entries, params);
+  // The memory of rings that were closed counts until the kernel has ended
+  // them, which it does a few milliseconds later.
+  for (long wait_ms = 1; fd == -ENOMEM && wait_ms <= 32; wait_ms *= 2) {
+    SleepUntil(Kernel::Now() + std::chrono::milliseconds(wait_ms));
+    fd = io_uring_setup(entries, params);
+  }
+  if (fd < 0) return fd;
+  const int result = io_uring_queue_mmap(fd, params, ring);
+  if (result < 0) close(fd);
+  return result;
+}
+
+int Kernel::EnableRing(io_uring* ring) {
+  // Not exported by liburing 2.3, which declares a function for it.
+  return OrError(
+      static_cast<int>(syscall(__NR_io_uring_register, ring->ring_fd,
+                               IORING_REGISTER_ENABLE_RINGS, nullptr, 0)));
+}
+
+void Kernel::DestroyRing(io_uring* ring) { io_uring_queue_exit(ring); }
+
+int Kernel::RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers) {
+  return io_uring_register_buf_ring(ring, buffers, 0);
+}
+
+int Kernel::EnterRing(io_uring* ring, Duration timeout) {
+  // liburing fills requests in behind sqe_head; from *ktail on, the kernel does
+  // not see them.
+  io_uring_sq& queue = ring->sq;
+  queue.sqe_head = queue.sqe_tail;
+  __atomic_store_n(queue.ktail, queue.sqe_tail, __ATOMIC_RELEASE);
+  const unsigned submitted =
+      queue.sqe_tail - __atomic_load_n(queue.khead, __ATOMIC_ACQUIRE);
+
+  const bool waits = timeout > Duration::zero() && io_uring_cq_ready(ring) == 0;
+  __kernel_timespec wait = {};
+  io_uring_getevents_arg argument = {};
+  if (timeout != kForever) {
+    const timespec time = ToTimespec(timeout);
+    wait = {.tv_sec = time.tv_sec, .tv_nsec = time.tv_nsec};
+    argument.ts = reinterpret_cast<uintptr_t>(&wait);
+  }
+  const long result =
+      syscall(__NR_io_uring_enter, ring->enter_ring_fd, submitted,
+              waits ? 1 : 0, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+              &argument, sizeof(argument));
+  // The time has passed; or completions must be taken before there is room for
+  // more.
+  if (result < 0 && errno != ETIME && errno != EBUSY) return -errno;
+  return static_cast<int>(io_uring_cq_ready(ring));
 }
 
 int Kernel::EventFd() {

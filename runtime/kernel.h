@@ -35,6 +35,9 @@
 #include "percore/runtime/time.h"
 
 struct addrinfo;  // <netdb.h>
+struct io_uring;  // <liburing.h>
+struct io_uring_buf_reg;
+struct io_uring_params;
 
 namespace percore {
 
@@ -67,6 +70,19 @@ class Kernel {
   virtual int Poll(pollfd* descriptors, size_t count, Duration timeout);
   virtual int Select(int limit, unsigned long* readers, unsigned long* writers,
                      Duration timeout);
+
+  // io_uring(7), set up by liburing. A ring made with IORING_SETUP_R_DISABLED
+  // has to be enabled by the thread that will enter it.
+  virtual int CreateRing(unsigned entries, io_uring* ring,
+                         io_uring_params* params);
+  virtual int EnableRing(io_uring* ring);
+  virtual void DestroyRing(io_uring* ring);
+  // IORING_REGISTER_PBUF_RING of io_uring_register(2).
+  virtual int RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers);
+  // Submits the requests that stand in the ring and, unless there are
+  // completions to be taken, waits for one, with `timeout` as above. Returns
+  // how many there are to be taken; 0 when the time has passed.
+  virtual int EnterRing(io_uring* ring, Duration timeout);
 
   // eventfd(2), non-blocking and close-on-exec.
   virtual int EventFd();

@@ -54,8 +54,14 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(
   const int shards =
       options.shards > 0 ? options.shards : DefaultShards(cpus->size());
 
+  // A ring would be a waste on a loop that has nothing to carry, in a thread
+  // that is interrupted when the ring goes.
+  EventBaseOptions control_options = options.base;
+  if (control_options.backend.empty()) {
+    control_options.avoid_backends.push_back("io_uring");
+  }
   absl::StatusOr<std::unique_ptr<EventBase>> control =
-      EventBase::Create(options.base);
+      EventBase::Create(control_options);
   if (!control.ok()) return control.status();
   std::unique_ptr<Runtime> runtime(new Runtime(
       std::move(options), *std::move(cpus), shards, *std::move(control)));

@@ -1,7 +1,7 @@
 // How a loop waits for its descriptors: the one interface that every back end
-// (epoll, poll, select) stands behind. Which events there are, and what is
-// gathered before a call, is the DescriptorTable's business; a back end only
-// talks to the kernel.
+// (epoll, io_uring, poll, select) stands behind. Which events there are, and
+// what is gathered before a call, is the DescriptorTable's business; a back end
+// only talks to the kernel.
 #ifndef PERCORE_RUNTIME_INTERNAL_BACKEND_H_
 #define PERCORE_RUNTIME_INTERNAL_BACKEND_H_
 
@@ -14,7 +14,11 @@
 #include "percore/runtime/kernel.h"
 #include "percore/runtime/time.h"
 
-namespace percore::internal {
+namespace percore {
+
+class Ring;
+
+namespace internal {
 
 // A descriptor that the kernel found ready, under the registration that was
 // made with `generation`.
@@ -72,12 +76,16 @@ class Backend {
   // Waits until a descriptor is ready, the timeout has passed or a signal
   // interrupted, and fills `ready`. kForever waits without end.
   virtual int Wait(Duration timeout, ReadyList& ready) = 0;
+
+  // Null for those that do nothing but watch descriptors.
+  virtual Ring* ring() { return nullptr; }
 };
 
 // 0 if `fd` is open, else -EBADF: for back ends whose system call would not
 // say.
 int CheckOpen(Kernel& kernel, int fd);
 
-}  // namespace percore::internal
+}  // namespace internal
+}  // namespace percore
 
 #endif  // PERCORE_RUNTIME_INTERNAL_BACKEND_H_

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "percore/runtime/internal/epoll_backend.h"
+#include "percore/runtime/internal/io_uring_backend.h"
 #include "percore/runtime/internal/poll_backend.h"
 #include "percore/runtime/internal/select_backend.h"
 
@@ -23,9 +24,11 @@ struct Entry {
 };
 
 // Best first.
-constexpr std::array<Entry, 3> kEntries = {{
+constexpr std::array<Entry, 4> kEntries = {{
     {"epoll",
      [](Kernel& kernel) -> Made { return EpollBackend::Create(kernel); }},
+    {"io_uring",
+     [](Kernel& kernel) -> Made { return IoUringBackend::Create(kernel); }},
     {"poll",
      [](Kernel& kernel) -> Made {
        return std::make_unique<PollBackend>(kernel);
@@ -54,6 +57,11 @@ std::string ObstacleTo(const Entry& entry, const BackendDemands& demands) {
     }
   }
   return "";
+}
+
+// The system has no such thing, whatever else is tried.
+bool IsNotThere(const absl::Status& status) {
+  return absl::IsUnimplemented(status) || absl::IsPermissionDenied(status);
 }
 
 absl::Status CheckNames(const BackendDemands& demands) {
@@ -89,11 +97,16 @@ Made ChooseBackend(const BackendDemands& demands, Kernel& kernel) {
     std::string obstacle = ObstacleTo(entry, demands);
     if (obstacle.empty()) {
       Made made = entry.make(kernel);
-      // A system out of descriptors is not helped by a slower back end.
-      if (!made.ok()) return made;
-      const BackendFeatures missing = demands.require & ~(*made)->features();
-      if (!Any(missing)) return made;
-      obstacle = absl::StrCat("lacks ", ToString(missing));
+      if (made.ok()) {
+        const BackendFeatures missing = demands.require & ~(*made)->features();
+        if (!Any(missing)) return made;
+        obstacle = absl::StrCat("lacks ", ToString(missing));
+      } else if (demands.name.empty() && IsNotThere(made.status())) {
+        obstacle = absl::StrCat("is not there (", made.status().message(), ")");
+      } else {
+        // A system out of descriptors is not helped by a slower back end.
+        return made;
+      }
     }
     obstacles.push_back(absl::StrCat(entry.name, " ", obstacle));
   }

@@ -18,8 +18,8 @@ struct BackendDemands {
   std::string name = {};
   std::vector<std::string> avoid = {};
   BackendFeatures require = BackendFeatures::kNone;
-  // Whether PERCORE_NOEPOLL, PERCORE_NOPOLL and PERCORE_NOSELECT, set to
-  // anything, avoid theirs.
+  // Whether PERCORE_NOEPOLL, PERCORE_NOIO_URING, PERCORE_NOPOLL and
+  // PERCORE_NOSELECT, set to anything, avoid theirs.
   bool environment = true;
 };
 

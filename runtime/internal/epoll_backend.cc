@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "percore/runtime/error.h"
+#include "percore/runtime/internal/poll_mask.h"
 
 namespace percore::internal {
 namespace {
@@ -14,23 +15,8 @@ constexpr int kFirstReports = 64;
 constexpr int kMostReports = 4096;
 
 uint32_t ToEpoll(EventFlags interest) {
-  uint32_t mask = 0;
-  if (Any(interest & EventFlags::kRead)) mask |= EPOLLIN;
-  if (Any(interest & EventFlags::kWrite)) mask |= EPOLLOUT;
-  if (Any(interest & EventFlags::kClosed)) mask |= EPOLLRDHUP;
-  if (Any(interest & EventFlags::kEdgeTriggered)) mask |= EPOLLET;
-  return mask;
-}
-
-EventFlags FromEpoll(uint32_t mask) {
-  EventFlags what = EventFlags::kNone;
-  // An error or a hang-up makes both directions ready: whoever reads or writes
-  // next is told which it was.
-  if ((mask & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) what |= EventFlags::kRead;
-  constexpr uint32_t kWritable = EPOLLOUT | EPOLLERR | EPOLLHUP;
-  if ((mask & kWritable) != 0) what |= EventFlags::kWrite;
-  if ((mask & (EPOLLRDHUP | EPOLLHUP)) != 0) what |= EventFlags::kClosed;
-  return what;
+  const uint32_t mask = ToPollMask(interest);
+  return Any(interest & EventFlags::kEdgeTriggered) ? mask | EPOLLET : mask;
 }
 
 }  // namespace
@@ -81,7 +67,7 @@ int EpollBackend::Wait(Duration timeout, ReadyList& ready) {
   for (int i = 0; i < count; ++i, ++report) {
     const uint64_t tag = report->data.u64;
     ready.Add(static_cast<int>(tag & UINT32_MAX),
-              static_cast<uint32_t>(tag >> 32), FromEpoll(report->events));
+              static_cast<uint32_t>(tag >> 32), FromPollMask(report->events));
   }
   if (count == most_reports_) MakeRoomForMore();
   if (!files_.empty()) ReportFiles(ready);

@@ -2,34 +2,17 @@
 
 #include <cerrno>
 
+#include "percore/runtime/internal/poll_mask.h"
+
 namespace percore::internal {
-namespace {
-
-int16_t ToPoll(EventFlags interest) {
-  int16_t mask = 0;
-  if (Any(interest & EventFlags::kRead)) mask |= POLLIN;
-  if (Any(interest & EventFlags::kWrite)) mask |= POLLOUT;
-  if (Any(interest & EventFlags::kClosed)) mask |= POLLRDHUP;
-  return mask;
-}
-
-EventFlags FromPoll(int16_t mask) {
-  EventFlags what = EventFlags::kNone;
-  // An error or a hang-up makes both directions ready: whoever reads or writes
-  // next is told which it was.
-  if ((mask & (POLLIN | POLLERR | POLLHUP)) != 0) what |= EventFlags::kRead;
-  if ((mask & (POLLOUT | POLLERR | POLLHUP)) != 0) what |= EventFlags::kWrite;
-  if ((mask & (POLLRDHUP | POLLHUP)) != 0) what |= EventFlags::kClosed;
-  return what;
-}
-
-}  // namespace
 
 int PollBackend::Add(int fd, EventFlags interest, uint32_t generation) {
   if (index_.Find(fd) != DescriptorIndex::kNone) return -EEXIST;
   if (const int error = CheckOpen(kernel_, fd); error < 0) return error;
   index_.Set(fd, static_cast<uint32_t>(watched_.size()));
-  watched_.push_back({.fd = fd, .events = ToPoll(interest), .revents = 0});
+  watched_.push_back({.fd = fd,
+                      .events = static_cast<int16_t>(ToPollMask(interest)),
+                      .revents = 0});
   generations_.push_back(generation);
   return 0;
 }
@@ -38,7 +21,7 @@ int PollBackend::Modify(int fd, EventFlags interest, uint32_t generation) {
   const uint32_t place = index_.Find(fd);
   if (place == DescriptorIndex::kNone) return -ENOENT;
   if (const int error = CheckOpen(kernel_, fd); error < 0) return error;
-  watched_[place].events = ToPoll(interest);
+  watched_[place].events = static_cast<int16_t>(ToPollMask(interest));
   generations_[place] = generation;
   return 0;
 }
@@ -79,7 +62,8 @@ int PollBackend::Wait(Duration timeout, ReadyList& ready) {
       Remove(watched.fd);
       continue;
     }
-    ready.Add(watched.fd, generations_[i], FromPoll(watched.revents));
+    ready.Add(watched.fd, generations_[i],
+              FromPollMask(static_cast<uint16_t>(watched.revents)));
     ++i;
   }
   return count;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "percore/runtime/internal/choose_backend.h"
+#include "percore/tests/support/backends_here.h"
 
 namespace percore::internal {
 namespace {
@@ -127,8 +128,9 @@ TEST_P(BackendTest, AClosedDescriptorIsForgottenAndDoesNotEndWaits) {
   EXPECT_THAT(Look(), IsEmpty());
   WriteToPeer();
   ExpectReady(EventFlags::kRead, 2);
-  EXPECT_EQ(backend_->Modify(closed, EventFlags::kRead, 1),
-            GetParam() == "epoll" ? -EBADF : -ENOENT);
+  EXPECT_EQ(
+      backend_->Modify(closed, EventFlags::kRead, 1),
+      GetParam() == "epoll" || GetParam() == "io_uring" ? -EBADF : -ENOENT);
 }
 
 TEST_P(BackendTest, ForgetsWithoutACallWhatIsAboutToBeClosed) {
@@ -224,12 +226,18 @@ TEST_P(BackendTest, WaitsAsLongAsItIsTold) {
   ASSERT_EQ(backend_->Add(ends_[0], EventFlags::kRead, 1), 0);
   ReadyList ready;
   const TimePoint begin = Kernel::Real().Now();
-  EXPECT_EQ(backend_->Wait(milliseconds(20), ready), 0);
+  int result;
+  do {
+    // The end of another test's ring, which the kernel sees to later,
+    // interrupts the thread.
+    result = backend_->Wait(milliseconds(20), ready);
+  } while (result == -EINTR);
+  EXPECT_EQ(result, 0);
   EXPECT_GE(Kernel::Real().Now() - begin, milliseconds(20));
   EXPECT_EQ(ready.size(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BackendTest, testing::ValuesIn(BackendNames()),
+INSTANTIATE_TEST_SUITE_P(All, BackendTest, testing::ValuesIn(BackendsHere()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "percore/tests/support/backends_here.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore::internal {
@@ -16,9 +17,12 @@ using testing::ElementsAre;
 
 class ChooseBackendTest : public testing::Test {
  protected:
+  void SetUp() override {
+    if (BackendsHere() != BackendNames()) GTEST_SKIP() << "NO io_uring HERE";
+  }
   void TearDown() override {
-    for (const char* name :
-         {"PERCORE_NOEPOLL", "PERCORE_NOPOLL", "PERCORE_NOSELECT"}) {
+    for (const char* name : {"PERCORE_NOEPOLL", "PERCORE_NOIO_URING",
+                             "PERCORE_NOPOLL", "PERCORE_NOSELECT"}) {
       unsetenv(name);
     }
   }
@@ -32,13 +36,15 @@ class ChooseBackendTest : public testing::Test {
 };
 
 TEST_F(ChooseBackendTest, NamesAllBestFirst) {
-  EXPECT_THAT(BackendNames(), ElementsAre("epoll", "poll", "select"));
+  EXPECT_THAT(BackendNames(),
+              ElementsAre("epoll", "io_uring", "poll", "select"));
 }
 
 TEST_F(ChooseBackendTest, TakesTheBestThatIsNotToBeAvoided) {
   EXPECT_EQ(NameOf({}), "epoll");
-  EXPECT_EQ(NameOf({.avoid = {"epoll"}}), "poll");
-  EXPECT_EQ(NameOf({.avoid = {"poll", "epoll"}}), "select");
+  EXPECT_EQ(NameOf({.avoid = {"epoll"}}), "io_uring");
+  EXPECT_EQ(NameOf({.avoid = {"io_uring", "epoll"}}), "poll");
+  EXPECT_EQ(NameOf({.avoid = {"poll", "io_uring", "epoll"}}), "select");
 }
 
 TEST_F(ChooseBackendTest, TakesTheOneThatIsNamed) {
@@ -49,17 +55,19 @@ TEST_F(ChooseBackendTest, TakesTheOneThatIsNamed) {
 
 TEST_F(ChooseBackendTest, ListensToTheEnvironmentUnlessToldNotTo) {
   setenv("PERCORE_NOEPOLL", "", 1);
-  EXPECT_EQ(NameOf({}), "poll");
+  EXPECT_EQ(NameOf({}), "io_uring");
   EXPECT_EQ(NameOf({.environment = false}), "epoll");
   EXPECT_EQ(NameOf({.name = "epoll"}), "epoll");
+  setenv("PERCORE_NOIO_URING", "1", 1);
+  EXPECT_EQ(NameOf({}), "poll");
   setenv("PERCORE_NOPOLL", "1", 1);
   EXPECT_EQ(NameOf({}), "select");
 }
 
 TEST_F(ChooseBackendTest, TakesOneThatHasWhatIsRequired) {
-  EXPECT_EQ(
-      NameOf({.avoid = {"epoll"}, .require = BackendFeatures::kEarlyClose}),
-      "poll");
+  EXPECT_EQ(NameOf({.avoid = {"epoll", "io_uring"},
+                    .require = BackendFeatures::kEarlyClose}),
+            "poll");
   EXPECT_EQ(NameOf({.require = BackendFeatures::kEdgeTriggered |
                                BackendFeatures::kConstantTime}),
             "epoll");
@@ -68,14 +76,16 @@ TEST_F(ChooseBackendTest, TakesOneThatHasWhatIsRequired) {
 TEST_F(ChooseBackendTest, SaysOfEachWhatIsInTheWay) {
   setenv("PERCORE_NOEPOLL", "", 1);
   const absl::Status status =
-      StatusOf({.avoid = {"poll"},
+      StatusOf({.avoid = {"io_uring", "poll"},
                 .require = BackendFeatures::kEdgeTriggered |
                            BackendFeatures::kAnyDescriptor});
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(status.message(),
-            "no back end meets the demands: epoll is switched off by "
-            "PERCORE_NOEPOLL; poll is to be avoided; select lacks "
-            "edge-triggered");
+  EXPECT_EQ(
+      status.message(),
+      "no back end meets the demands: epoll is switched off by "
+      "PERCORE_NOEPOLL; io_uring is to be avoided; poll is to be avoided; "
+      "select lacks "
+      "edge-triggered");
 }
 
 TEST_F(ChooseBackendTest, ANamedOneMustMeetTheDemandsToo) {
@@ -93,7 +103,8 @@ TEST_F(ChooseBackendTest, RefusesNamesThatAreNone) {
     const absl::Status status = StatusOf(demands);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(status.message(),
-              "unknown back end 'kqueue': this build has epoll, poll, select");
+              "unknown back end 'kqueue': this build has epoll, io_uring, "
+              "poll, select");
   }
 }
 
@@ -102,6 +113,51 @@ TEST_F(ChooseBackendTest, ASystemThatGivesNothingIsNotAskedForLess) {
   kernel.Fail(TestKernel::Call::kEpollCreate, EMFILE);
   EXPECT_EQ(ChooseBackend({}, kernel).status().code(),
             absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(ChooseBackendTest, WhatTheSystemDoesNotHaveIsPassedOver) {
+  for (const int error : {ENOSYS, EPERM}) {
+    TestKernel kernel;
+    kernel.Fail(TestKernel::Call::kCreateRing, error);
+    EXPECT_STREQ((*ChooseBackend({.avoid = {"epoll"}}, kernel))->name(),
+                 "poll");
+  }
+}
+
+TEST_F(ChooseBackendTest, ByNameItSaysWhyTheSystemDoesNotHaveIt) {
+  const struct {
+    int error;
+    absl::StatusCode code;
+    const char* message;
+  } cases[] = {
+      {ENOSYS, absl::StatusCode::kUnimplemented,
+       "io_uring: this kernel is too old"},
+      {EPERM, absl::StatusCode::kPermissionDenied,
+       "io_uring: switched off on this system (sysctl "
+       "kernel.io_uring_disabled, or seccomp)"},
+      {ENOMEM, absl::StatusCode::kResourceExhausted,
+       "io_uring_setup: Cannot allocate memory"},
+  };
+  for (const auto& c : cases) {
+    TestKernel kernel;
+    kernel.Fail(TestKernel::Call::kCreateRing, c.error);
+    const absl::Status status =
+        ChooseBackend({.name = "io_uring"}, kernel).status();
+    EXPECT_EQ(status.code(), c.code);
+    EXPECT_EQ(status.message(), c.message);
+  }
+}
+
+TEST_F(ChooseBackendTest, ARingDoesWithoutWhatTheKernelDoesNotKnow) {
+  for (int refused = 1; refused < 4; ++refused) {
+    TestKernel kernel;
+    kernel.Fail(TestKernel::Call::kCreateRing, EINVAL, refused);
+    EXPECT_TRUE(ChooseBackend({.name = "io_uring"}, kernel).ok()) << refused;
+  }
+  TestKernel kernel;
+  kernel.Fail(TestKernel::Call::kCreateRing, EINVAL, 4);
+  EXPECT_EQ(ChooseBackend({.name = "io_uring"}, kernel).status().code(),
+            absl::StatusCode::kUnimplemented);
 }
 
 TEST(BackendFeaturesTest, SayThemselvesInWords) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/backends_here.h"
 #include "percore/tests/support/socket_ends.h"
 #include "percore/tests/support/test_kernel.h"
 
@@ -198,7 +199,9 @@ TEST_P(EveryFaultTest, LeavesALoopThatWorks) {
       {Call::kSelect, ENOMEM},      {Call::kEventFd, EMFILE},
       {Call::kEventFd, ENFILE},     {Call::kSignalFd, EMFILE},
       {Call::kSignalFd, ENOMEM},    {Call::kRead, EINTR},
-      {Call::kRead, EAGAIN}};
+      {Call::kRead, EAGAIN},        {Call::kCreateRing, ENOMEM},
+      {Call::kEnableRing, ENOMEM},  {Call::kEnterRing, EINTR},
+      {Call::kEnterRing, EAGAIN},   {Call::kEnterRing, ENOMEM}};
   int injected = 0;
   for (const Fault& fault : faults) {
     // The first call, the second, and so on, until there are no more.
@@ -218,7 +221,7 @@ TEST_P(EveryFaultTest, LeavesALoopThatWorks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllBackends, EveryFaultTest,
-                         testing::ValuesIn(EventBase::SupportedBackends()),
+                         testing::ValuesIn(BackendsHere()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

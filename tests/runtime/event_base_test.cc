@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "percore/tests/support/backends_here.h"
 #include "percore/tests/support/event_function.h"
 #include "percore/tests/support/socket_ends.h"
 
@@ -48,7 +49,8 @@ TEST(EventBaseCreateTest, RefusesAnUnknownBackEndAndNamesThoseThereAre) {
   const absl::Status status = EventBase::Create({.backend = "kqueue"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(),
-            "unknown back end 'kqueue': this build has epoll, poll, select");
+            "unknown back end 'kqueue': this build has epoll, io_uring, poll, "
+            "select");
 }
 
 TEST(EventBaseCreateTest, RefusesNumbersOutOfRange) {
@@ -58,7 +60,7 @@ TEST(EventBaseCreateTest, RefusesNumbersOutOfRange) {
 }
 
 TEST(EventBaseCreateTest, TakesItsBackEndByName) {
-  for (const std::string& name : EventBase::SupportedBackends()) {
+  for (const std::string& name : BackendsHere()) {
     EXPECT_EQ((*EventBase::Create({.backend = name}))->backend_name(), name);
   }
 }
@@ -577,7 +579,7 @@ TEST_P(EventBaseTest, AnEventThatActivatesItselfRunsOnceARound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllBackends, EventBaseTest,
-                         testing::ValuesIn(EventBase::SupportedBackends()),
+                         testing::ValuesIn(BackendsHere()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

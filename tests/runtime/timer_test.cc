@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/backends_here.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -166,7 +167,7 @@ TEST_P(TimerTest, ReArmingDoesNotWakeTheLoop) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllBackends, TimerTest,
-                         testing::ValuesIn(EventBase::SupportedBackends()),
+                         testing::ValuesIn(BackendsHere()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -9,13 +9,30 @@
 #include <cstring>
 
 namespace percore {
+namespace {
+
+// The end of a loop with io_uring interrupts the thread some time later, and
+// without a signal: SA_RESTART does not help.
+template <typename Call>
+ssize_t RetryInterrupted(Call call) {
+  ssize_t result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
 
 BlockingClient::BlockingClient(const SocketAddress& address)
     : socket_(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const timeval minute = {.tv_sec = 60, .tv_usec = 0};
   setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
   setsockopt(fd(), SOL_SOCKET, SO_SNDTIMEO, &minute, sizeof(minute));
-  if (connect(fd(), address.native(), address.native_size()) != 0) {
+  // Made again, the call waits on for the connection that is under way.
+  if (RetryInterrupted([&] {
+        return connect(fd(), address.native(), address.native_size());
+      }) != 0) {
     ADD_FAILURE() << "connect " << address.ToString() << ": "
                   << std::strerror(errno);
   }
@@ -23,7 +40,8 @@ BlockingClient::BlockingClient(const SocketAddress& address)
 
 void BlockingClient::Send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t sent = send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = RetryInterrupted(
+        [&] { return send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL); });
     if (sent <= 0) {
       ADD_FAILURE() << "send: " << std::strerror(errno);
       return;
@@ -72,7 +90,8 @@ void BlockingClient::Reset() {
 
 bool BlockingClient::Fill() {
   std::array<char, 65536> bytes;
-  const ssize_t size = recv(fd(), bytes.data(), bytes.size(), 0);
+  const ssize_t size = RetryInterrupted(
+      [&] { return recv(fd(), bytes.data(), bytes.size(), 0); });
   if (size < 0 && errno != ECONNRESET) {
     ADD_FAILURE() << "recv: " << std::strerror(errno);
   }

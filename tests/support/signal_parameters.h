@@ -17,6 +17,7 @@
 #include <tuple>
 
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/backends_here.h"
 
 namespace percore {
 
@@ -24,7 +25,7 @@ using SignalParameters = std::tuple<std::string, SignalMethod>;
 
 inline auto AllSignalParameters() {
   return testing::Combine(
-      testing::ValuesIn(EventBase::SupportedBackends()),
+      testing::ValuesIn(BackendsHere()),
       testing::Values(SignalMethod::kHandler, SignalMethod::kSignalFd));
 }
 

@@ -1,12 +1,17 @@
 #include "percore/tests/support/test_kernel.h"
 
+#include <liburing.h>
 #include <netdb.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace percore {
 namespace {
+
+// Linux 6.10; not known to liburing 2.3.
+constexpr int kNopInjectResult = 1;
 
 // The first of the extents, cut to `limit`: enough to make a transfer short.
 iovec Shortened(const iovec* extents, size_t limit) {
@@ -79,6 +84,68 @@ int TestKernel::Select(int limit, unsigned long* readers,
   });
 }
 
+int TestKernel::EnterRing(io_uring* ring, Duration timeout) {
+  if (const int error = Next(Call::kEnterRing); error != 0) return error;
+  PlanRequests(*ring);
+  return WaitOnClock(
+      timeout, [&](Duration wait) { return Kernel::EnterRing(ring, wait); });
+}
+
+void TestKernel::PlanRequests(io_uring& ring) {
+  for (unsigned i = *ring.sq.khead; i != ring.sq.sqe_tail; ++i) {
+    io_uring_sqe& request = ring.sq.sqes[i & ring.sq.ring_mask];
+    switch (request.opcode) {
+      case IORING_OP_RECV:
+        PlanRequest(request, Call::kRead);
+        break;
+      case IORING_OP_SEND:
+      case IORING_OP_SENDMSG:
+        PlanRequest(request, Call::kWritev);
+        break;
+      case IORING_OP_CONNECT:
+        PlanRequest(request, Call::kConnect);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void TestKernel::PlanRequest(io_uring_sqe& request, Call call) {
+  if (const int error = Next(call); error != 0) {
+    // A request that does nothing, and completes with what it is told to.
+    const uint64_t user_data = request.user_data;
+    io_uring_prep_nop(&request);
+    request.rw_flags = kNopInjectResult;
+    request.len = static_cast<uint32_t>(error);
+    request.user_data = user_data;
+    return;
+  }
+  const size_t limit = transfer_limit_;
+  if (limit == SIZE_MAX) return;
+  switch (request.opcode) {
+    case IORING_OP_RECV:
+      // For once, and not on and on.
+      request.ioprio = 0;
+      request.file_index = 0;
+      request.len = static_cast<uint32_t>(limit);
+      break;
+    case IORING_OP_SENDMSG: {
+      auto& message = *reinterpret_cast<msghdr*>(request.addr);
+      message.msg_iov[0] = Shortened(message.msg_iov, limit);
+      message.msg_iovlen = 1;
+      request.flags &= static_cast<uint8_t>(~IOSQE_CQE_SKIP_SUCCESS);
+      break;
+    }
+    case IORING_OP_SEND:
+      request.len = static_cast<uint32_t>(std::min<size_t>(request.len, limit));
+      request.flags &= static_cast<uint8_t>(~IOSQE_CQE_SKIP_SUCCESS);
+      break;
+    default:
+      break;
+  }
+}
+
 template <typename Wait>
 int TestKernel::WaitOnClock(Duration timeout, Wait wait) {
   if (clock_ == Clock::kReal || timeout == kForever) return wait(timeout);
@@ -120,6 +187,23 @@ ssize_t TestKernel::WritevMore(int fd, const iovec* extents, int count) {
   } while (false)
 
 int TestKernel::EpollCreate() { PERCORE_FAIL_OR(kEpollCreate, EpollCreate()); }
+
+int TestKernel::CreateRing(unsigned entries, io_uring* ring,
+                           io_uring_params* params) {
+  if (completion_limit_ != 0) {
+    params->cq_entries = completion_limit_;
+    entries = std::min(entries, params->cq_entries);
+  }
+  PERCORE_FAIL_OR(kCreateRing, CreateRing(entries, ring, params));
+}
+
+int TestKernel::EnableRing(io_uring* ring) {
+  PERCORE_FAIL_OR(kEnableRing, EnableRing(ring));
+}
+
+int TestKernel::RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers) {
+  PERCORE_FAIL_OR(kRegisterRingBuffers, RegisterRingBuffers(ring, buffers));
+}
 
 int TestKernel::EpollCtl(int epoll_fd, int operation, int fd,
                          epoll_event* event) {

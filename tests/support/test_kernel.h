@@ -18,9 +18,14 @@
 
 #include "percore/runtime/kernel.h"
 
+struct io_uring_sqe;  // <liburing.h>
+
 namespace percore {
 
 // Any thread. What is not made to fail is the real kernel.
+//
+// What is requested in a ring of io_uring(7) counts, fails and is cut short as
+// the system call in whose place it is: kRead, kWritev, kConnect.
 class TestKernel : public Kernel {
  public:
   enum class Clock {
@@ -37,6 +42,10 @@ class TestKernel : public Kernel {
     kEpollWait,
     kPoll,
     kSelect,
+    kCreateRing,
+    kEnableRing,
+    kEnterRing,
+    kRegisterRingBuffers,
     kEventFd,
     kSignalFd,
     kRead,  // read() and readv()
@@ -66,6 +75,9 @@ class TestKernel : public Kernel {
 
   explicit TestKernel(Clock clock = Clock::kReal) : clock_(clock) {}
 
+  // Of rings made from now on: completions that the kernel can tell at once.
+  void LimitCompletions(unsigned count) { completion_limit_ = count; }
+
   // After `passing` more calls that succeed, the next `times` calls fail with
   // `error`, a positive errno.
   void Fail(Call call, int error, int times = 1, int passing = 0);
@@ -92,6 +104,11 @@ class TestKernel : public Kernel {
   int Poll(pollfd* descriptors, size_t count, Duration timeout) override;
   int Select(int limit, unsigned long* readers, unsigned long* writers,
              Duration timeout) override;
+  int CreateRing(unsigned entries, io_uring* ring,
+                 io_uring_params* params) override;
+  int EnableRing(io_uring* ring) override;
+  int EnterRing(io_uring* ring, Duration timeout) override;
+  int RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers) override;
   int EventFd() override;
   int SignalFd(int fd, const sigset_t* signals) override;
   ssize_t Read(int fd, void* data, size_t size) override;
@@ -136,7 +153,12 @@ class TestKernel : public Kernel {
   // 0, or the negated errno that this call is to fail with.
   int Next(Call call);
 
+  // Rewrites the requests that are about to be put in.
+  void PlanRequests(io_uring& ring);
+  void PlanRequest(io_uring_sqe& request, Call call);
+
   const Clock clock_;
+  std::atomic<unsigned> completion_limit_{0};
   std::atomic<size_t> transfer_limit_{SIZE_MAX};
   std::atomic<Duration::rep> now_{
       std::chrono::nanoseconds(std::chrono::hours(1)).count()};

@@ -1,0 +1,251 @@
+#include "percore/runtime/ring.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "percore/runtime/event_base.h"
+#include "percore/runtime/internal/ring_request.h"
+#include "percore/tests/support/socket_ends.h"
+#include "percore/tests/support/test_kernel.h"
+
+namespace percore {
+namespace {
+
+using Call = TestKernel::Call;
+using internal::RingRequest;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Writes down what it is told.
+class Requester : public RingUser {
+ public:
+  enum Kind : unsigned { kPoll, kSend };
+
+  Requester(Ring& ring, int fd)
+      : ring_(ring), fd_(fd), seat_(ring.Join(*this)) {}
+  ~Requester() {
+    if (seated_) ring_.Leave(seat_);
+  }
+
+  void AskToPoll() {
+    polls_ = true;
+    ring_.AskToPutIn(seat_, Ring::Over::kLater);
+  }
+  void AskToSend() {
+    sends_ = true;
+    ring_.AskToPutIn(seat_, Ring::Over::kAtOnce);
+  }
+  void CancelPoll() { ring_.Cancel(seat_, kPoll); }
+  void Leave() {
+    ring_.Leave(seat_);
+    seated_ = false;
+  }
+  std::vector<std::string> Told() { return std::exchange(told_, {}); }
+
+ private:
+  void PutIn() override {
+    told_.push_back("put in");
+    if (std::exchange(polls_, false)) {
+      io_uring_prep_poll_add(ring_.NextRequest(seat_, kPoll), fd_, POLLIN);
+    }
+    if (std::exchange(sends_, false)) {
+      msghdr* const message = ring_.NewMessage(2);
+      message->msg_iov[0] = {.iov_base = bytes_, .iov_len = 2};
+      message->msg_iov[1] = {.iov_base = bytes_ + 2, .iov_len = 3};
+      io_uring_prep_sendmsg(ring_.NextRequest(seat_, kSend), fd_, message,
+                            MSG_DONTWAIT);
+    }
+  }
+  void OnCompletion(unsigned kind, const RingCompletion& completion) override {
+    told_.push_back(absl::StrCat(kind, " ", completion.result,
+                                 completion.more ? " more" : ""));
+  }
+  void OnPutIn() override { told_.push_back("done"); }
+  void OnRingRenewed() override { told_.push_back("renewed"); }
+
+  Ring& ring_;
+  const int fd_;
+  const uint32_t seat_;
+  bool seated_ = true;
+  bool polls_ = false;
+  bool sends_ = false;
+  char bytes_[5] = {'h', 'e', 'l', 'l', 'o'};
+  std::vector<std::string> told_;
+};
+
+class RingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto made = EventBase::Create({.backend = "io_uring", .kernel = &kernel_});
+    if (!made.ok()) GTEST_SKIP() << "NO io_uring HERE: " << made.status();
+    base_ = *std::move(made);
+    ring_ = base_->ring();
+    requester_ = std::make_unique<Requester>(*ring_, ends_[0]);
+  }
+  void Run() { ASSERT_TRUE(base_->Run(RunMode::kNonBlocking).ok()); }
+  // Something that keeps the loop from being at rest.
+  void RunARound() {
+    ring_->AddPending();
+    Run();
+    ring_->RemovePending();
+  }
+  std::string Received() {
+    char bytes[64];
+    const ssize_t size = read(ends_[1], bytes, sizeof(bytes));
+    return size < 0 ? "nothing" : std::string(bytes, size);
+  }
+
+  TestKernel kernel_;
+  SocketEnds ends_;
+  std::unique_ptr<EventBase> base_;
+  Ring* ring_ = nullptr;
+  std::unique_ptr<Requester> requester_;
+};
+
+TEST(RingOfOthersTest, OtherBackEndsHaveNone) {
+  for (const char* backend : {"epoll", "poll", "select"}) {
+    EXPECT_EQ((*EventBase::Create({.backend = backend}))->ring(), nullptr);
+  }
+}
+
+TEST_F(RingTest, PutsInWhenAskedAndTellsWhatCameOfIt) {
+  requester_->AskToSend();
+  requester_->AskToSend();
+  EXPECT_THAT(requester_->Told(), IsEmpty());
+  RunARound();
+  EXPECT_THAT(requester_->Told(), ElementsAre("put in", "1 5", "done"));
+  EXPECT_EQ(Received(), "hello");
+  RunARound();
+  EXPECT_THAT(requester_->Told(), IsEmpty());
+}
+
+TEST_F(RingTest, WhatStaysWithTheKernelIsToldLater) {
+  requester_->AskToPoll();
+  RunARound();
+  EXPECT_THAT(requester_->Told(), ElementsAre("put in", "done"));
+  ASSERT_EQ(write(ends_[1], "x", 1), 1);
+  RunARound();
+  EXPECT_THAT(requester_->Told(), ElementsAre(absl::StrCat("0 ", POLLIN)));
+}
+
+TEST_F(RingTest, WhatIsCancelledSaysSo) {
+  requester_->AskToPoll();
+  RunARound();
+  requester_->CancelPoll();
+  RunARound();
+  EXPECT_THAT(requester_->Told(),
+              ElementsAre("put in", "done", absl::StrCat("0 ", -ECANCELED)));
+}
+
+TEST_F(RingTest, WhoHasLeftIsToldNothingAndNeitherIsWhoTookHisSeat) {
+  requester_->AskToPoll();
+  RunARound();
+  ASSERT_EQ(write(ends_[1], "x", 1), 1);
+  requester_->Leave();
+  Requester next(*ring_, ends_[0]);
+  RunARound();
+  EXPECT_THAT(requester_->Told(), ElementsAre("put in", "done"));
+  EXPECT_THAT(next.Told(), IsEmpty());
+}
+
+TEST_F(RingTest, ClosesAtTheEndOfTheRoundOrAtOnceWhileNoLoopRuns) {
+  int more[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, more), 0);
+  base_->Post([&] {
+    ring_->Close(more[0]);
+    char byte;
+    EXPECT_EQ(read(more[1], &byte, 1), -1);
+  });
+  Run();
+  char byte;
+  EXPECT_EQ(read(more[1], &byte, 1), 0);
+  ring_->Close(more[1]);
+  EXPECT_EQ(fcntl(more[1], F_GETFD), -1);
+}
+
+TEST_F(RingTest, WhatTheLastRoundAskedForDoesNotWaitForTheNextRun) {
+  base_->Post([&] { requester_->AskToSend(); });
+  Run();
+  EXPECT_EQ(Received(), "hello");
+}
+
+TEST_F(RingTest, TheLoopHearsOfWhatIsOverAtOnceBeforeItSleeps) {
+  // If it slept, it would do so for ever.
+  base_->Post([&] { requester_->AskToSend(); });
+  Event exit = Event::Timer(
+      *base_,
+      [](int, EventFlags, void* base) {
+        static_cast<EventBase*>(base)->Exit();
+      },
+      base_.get());
+  ASSERT_TRUE(exit.Add(std::chrono::milliseconds(1)).ok());
+  const int calls = kernel_.Count(Call::kEnterRing);
+  ASSERT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  EXPECT_THAT(requester_->Told(), ElementsAre("put in", "1 5", "done"));
+  EXPECT_GE(kernel_.Count(Call::kEnterRing), calls + 2);
+}
+
+TEST_F(RingTest, WhatTheKernelDoesNotTakeIsInterruptedIfItRefersToMemory) {
+  requester_->AskToSend();
+  requester_->AskToPoll();
+  kernel_.Fail(Call::kEnterRing, ENOMEM);
+  EXPECT_FALSE([&] {
+    ring_->AddPending();
+    const bool ok = base_->Run(RunMode::kNonBlocking).ok();
+    ring_->RemovePending();
+    return ok;
+  }());
+  EXPECT_THAT(requester_->Told(),
+              ElementsAre("put in", absl::StrCat("1 ", -EINTR), "done"));
+  // The other one waits for the next call.
+  ASSERT_EQ(write(ends_[1], "x", 1), 1);
+  RunARound();
+  EXPECT_THAT(requester_->Told(), ElementsAre(absl::StrCat("0 ", POLLIN)));
+  EXPECT_EQ(Received(), "nothing");
+}
+
+TEST_F(RingTest, WhoWaitsKeepsTheLoopRunning) {
+  EXPECT_EQ(base_->pending_count(), 0u);
+  ring_->AddPending();
+  EXPECT_EQ(base_->pending_count(), 1u);
+  EXPECT_EQ(ring_->pending_count(), 1u);
+  ring_->RemovePending();
+  EXPECT_EQ(base_->pending_count(), 0u);
+}
+
+TEST_F(RingTest, AnotherThreadsRingKnowsNothingOfTheOldRequests) {
+  requester_->AskToPoll();
+  RunARound();
+  (void)requester_->Told();
+  std::thread([&] { RunARound(); }).join();
+  EXPECT_THAT(requester_->Told(), ElementsAre("renewed"));
+}
+
+TEST(RingRequestTest, IsPackedAndUnpacked) {
+  const RingRequest request = {.of = RingRequest::Of::kUser,
+                               .kind = 3,
+                               .number = RingRequest::kNumberMask,
+                               .generation = 0xdeadbeef};
+  const RingRequest same = RingRequest::Unpack(RingRequest::Pack(request));
+  EXPECT_EQ(same.of, request.of);
+  EXPECT_EQ(same.kind, request.kind);
+  EXPECT_EQ(same.number, request.number);
+  EXPECT_EQ(same.generation, request.generation);
+  EXPECT_EQ(RingRequest::Unpack(RingRequest::kNobody).of,
+            RingRequest::Of::kNobody);
+}
+
+}  // namespace
+}  // namespace percore

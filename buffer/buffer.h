@@ -383,6 +383,11 @@ class Buffer {
   // do not keep a large segment.
   ssize_t ReadFrom(Kernel& kernel, int fd, size_t max_bytes = SIZE_MAX);
 
+  // Takes over `segment`, which has bytes: links it, or copies them, if they
+  // are few in a large one. False, and it stays the caller's, if that is
+  // refused.
+  bool AppendSegment(Segment* segment);
+
   // Writes up to `max_bytes` from the front by one system call, and drains what
   // the kernel took: writev() of at most 64 extents, or sendfile() if the first
   // bytes are in a file, more than FileSegment::kMaxReadBytes of them. Returns
@@ -390,6 +395,11 @@ class Buffer {
   // or -errno, and then nothing changes: -EPERM if the front is frozen, -EIO if
   // the file has become shorter. Retries when interrupted.
   ssize_t WriteTo(Kernel& kernel, int fd, size_t max_bytes = SIZE_MAX);
+  // Describes what WriteTo() would write by writev(), for whoever writes it in
+  // another way and drains it then; returns how many of `extents` it filled. 0
+  // if there is nothing, or if it takes a WriteTo(): to call sendfile(), or to
+  // say what is wrong.
+  size_t PeekToWrite(std::span<iovec> extents, size_t max_bytes);
 
   // Refuses all changes of one end, until it is unfrozen: of the front, what
   // drains, removes, writes, moves bytes away or prepends; of the back, what
@@ -535,6 +545,13 @@ class Buffer {
                         size_t max_bytes);
   // Learns from a read that was asked for `asked` bytes and gave `read`.
   void AdaptReads(size_t asked, size_t read);
+  // What a write takes: a number of extents, or -errno.
+  struct Written {
+    int count = 0;
+    bool file_first = false;    // to be sent by sendfile()
+    bool file_follows = false;  // the same, behind the extents
+  };
+  Written Gather(std::span<iovec> extents, size_t max_bytes);
   // What WriteTo() does if the first bytes are absent, and more than are read.
   ssize_t SendFileTo(Kernel& kernel, int fd, size_t max_bytes);
 

@@ -162,29 +162,65 @@ void Buffer::AdaptReads(size_t asked, size_t read) {
   }
 }
 
+bool Buffer::AppendSegment(Segment* segment) {
+  const size_t added = segment->size();
+  if (!MayAppend(added)) return false;
+  if (added <= kMaxRefittedBytes && added < segment->tailroom()) {
+    CopyToTail(segment->view());
+    SegmentPool::ThisThread().CountCopiedBytes(added);
+    Segment::Release(segment);
+  } else {
+    LinkToTail({.first = segment, .last = segment, .size = added});
+  }
+  Notify(added, 0);
+  return true;
+}
+
 ssize_t Buffer::WriteTo(Kernel& kernel, int fd, size_t max_bytes) {
   EndReservation();
   if (Is(kFrozenFront)) return -EPERM;
   std::array<iovec, kMaxWrittenExtents> extents;
+  const Written written = Gather(extents, max_bytes);
+  if (written.file_first) {
+    return SendFileTo(kernel, fd, std::min(max_bytes, size_));
+  }
+  if (written.count <= 0) return written.count;
+  const ssize_t result = RetryInterrupted([&] {
+    return written.file_follows
+               ? kernel.WritevMore(fd, extents.data(), written.count)
+               : kernel.Writev(fd, extents.data(), written.count);
+  });
+  if (result > 0) Drain(static_cast<size_t>(result));
+  return result;
+}
+
+size_t Buffer::PeekToWrite(std::span<iovec> extents, size_t max_bytes) {
+  EndReservation();
+  if (Is(kFrozenFront)) return 0;
+  return static_cast<size_t>(std::max(Gather(extents, max_bytes).count, 0));
+}
+
+Buffer::Written Buffer::Gather(std::span<iovec> extents, size_t max_bytes) {
+  Written written;
   size_t count = 0;
   size_t left = std::min(max_bytes, size_);
-  bool file_follows = false;
   for (Segment* segment = head_; left != 0 && count != extents.size();
        segment = segment->next()) {
     if (segment->absent()) {
       const bool is_large = segment->size() > FileSegment::kMaxReadBytes;
       if (is_large && count != 0) {
-        file_follows = true;
+        written.file_follows = true;
         break;
       }
       if (is_large && segment->file().transmission() ==
                           FileSegmentOptions::Transmission::kSendFile) {
-        return SendFileTo(kernel, fd, left);
+        written.file_first = true;
+        break;
       }
       if (const int error = count == 0 ? LoadHead() : segment->Load();
           error < 0) {
         // What is in front of it can be written yet.
-        if (count == 0) return error;
+        if (count == 0) written.count = error;
         break;
       }
       if (count == 0) segment = head_;
@@ -194,14 +230,8 @@ ssize_t Buffer::WriteTo(Kernel& kernel, int fd, size_t max_bytes) {
                         .iov_len = size};
     left -= size;
   }
-  if (count == 0) return 0;
-  const ssize_t result = RetryInterrupted([&] {
-    return file_follows
-               ? kernel.WritevMore(fd, extents.data(), static_cast<int>(count))
-               : kernel.Writev(fd, extents.data(), static_cast<int>(count));
-  });
-  if (result > 0) Drain(static_cast<size_t>(result));
-  return result;
+  if (count > 0) written.count = static_cast<int>(count);
+  return written;
 }
 
 ssize_t Buffer::SendFileTo(Kernel& kernel, int fd, size_t max_bytes) {

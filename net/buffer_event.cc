@@ -359,15 +359,26 @@ void BufferEvent::OnBufferChanged(const Buffer& buffer, size_t added,
 }
 
 size_t BufferEvent::ReceiveRoom() const {
+  return std::min(limits().max_single_read, ReceiveCapacity());
+}
+
+size_t BufferEvent::ReceiveCapacity() const {
   if (!Reading()) return 0;
   const size_t size = input().size();
-  size_t room = std::min(limits().max_single_read, input().size_limit() - size);
-  if (limits().read.high > 0) room = std::min(room, limits().read.high - size);
-  return room;
+  const size_t limit = limits().read.high == 0
+                           ? input().size_limit()
+                           : std::min(limits().read.high, input().size_limit());
+  return limit - size;
 }
 
 size_t BufferEvent::SendRoom() const {
   return Writing() ? limits().max_single_write : 0;
+}
+
+bool BufferEvent::AwaitsSent() const {
+  return callbacks().write != nullptr || finish_output_ ||
+         (extras_ != nullptr && extras_->timers != nullptr) ||
+         ReadingSuspended();
 }
 
 bool BufferEvent::OnConnected() {

@@ -204,7 +204,8 @@ class BufferEvent final : public TransportUser {
   // The same with a transport for `socket`.
   absl::Status SetDescriptor(UniqueFd socket);
   // Gives the socket away, and leaves the BufferEvent without a transport. None
-  // if it has none.
+  // if it has none. What had been received is in input(), of which the read high
+  // watermark may be passed by that.
   UniqueFd Detach();
 
   // The other end of a pair. Null for others, and if it is gone.
@@ -222,6 +223,8 @@ class BufferEvent final : public TransportUser {
   // connections share it. What one of them is told by the functions above holds
   // for that one, which has a profile of its own from then on.
   void ShareProfile(const Profile& profile, void* argument);
+  // The shared one, or its own.
+  const Profile& profile() const { return *profile_; }
 
  private:
   struct Deferred;
@@ -234,6 +237,8 @@ class BufferEvent final : public TransportUser {
                        size_t drained) override;
   size_t ReceiveRoom() const override;
   size_t SendRoom() const override;
+  size_t ReceiveCapacity() const override;
+  bool AwaitsSent() const override;
   bool OnConnected() override;
   bool OnReceived(size_t bytes) override;
   bool OnEndOfFile() override;

@@ -21,6 +21,13 @@ Connection::~Connection() {
   server_.stats()->closed[static_cast<size_t>(close_reason_)].Add();
 }
 
+// To be told of every write costs a call for each.
+void Connection::OnWritten() {
+  if (&io_.profile() == &server_.profile_) {
+    io_.ShareProfile(server_.quiet_profile_, this);
+  }
+}
+
 Shard& Connection::shard() const { return server_.shard(); }
 
 uint32_t Connection::Milliseconds() const {
@@ -33,6 +40,12 @@ void Connection::Finish(CloseReason reason) {
   finishing_ = true;
   finish_reason_ = reason;
   io_.input().Clear();
+  // The end of the output is of use.
+  if (&io_.profile() == &server_.quiet_profile_) {
+    io_.ShareProfile(server_.profile_, this);
+  } else if (io_.callbacks().write == nullptr) {
+    io_.SetCallbacks(kCallbacks, this);
+  }
   io_.Flush(EventFlags::kWrite, FlushMode::kFinished);
   if (peer_finished_ && io_.output_finished()) {
     Close(reason);

@@ -55,8 +55,9 @@ class Connection {
 
   // Bytes arrived and are in io().input().
   virtual void OnRead() = 0;
-  // Bytes left, and io().output() is down to its low watermark.
-  virtual void OnWritten() {}
+  // Bytes left, and io().output() is down to its low watermark. By default the
+  // connection is not told of that any more: an override does not call this.
+  virtual void OnWritten();
   // The peer will send nothing more. By default what is in output() is sent,
   // and the connection closed.
   virtual void OnEndOfFile() { Finish(CloseReason::kEndOfFile); }
@@ -89,6 +90,8 @@ class Connection {
   // Of each connection's io().
   static constexpr BufferEvent::Callbacks kCallbacks = {
       .read = &OnReadable, .write = &OnWritable, .event = &OnEvent};
+  static constexpr BufferEvent::Callbacks kQuietCallbacks = {
+      .read = &OnReadable, .write = nullptr, .event = &OnEvent};
 
   // The loop's time, as it fits in 32 bits: differences are right.
   uint32_t Milliseconds() const;

@@ -55,6 +55,8 @@ class HostConnector::Attempt final : public TransportUser {
  private:
   size_t ReceiveRoom() const override { return 0; }
   size_t SendRoom() const override { return 0; }
+  size_t ReceiveCapacity() const override { return 0; }
+  bool AwaitsSent() const override { return false; }
   bool OnConnected() override {
     connector_.OnAttemptConnected(*this);
     return false;

@@ -4,12 +4,17 @@
 
 #include <utility>
 
+#include "percore/net/internal/completion_transport.h"
 #include "percore/net/internal/readiness_transport.h"
 #include "percore/runtime/error.h"
 
 namespace percore {
 
 TransportPtr MakeSocketTransport(EventBase& base, UniqueFd socket) {
+  if (internal::CompletionTransport::Suits(base, socket.get())) {
+    return TransportPtr(
+        new internal::CompletionTransport(base, std::move(socket)));
+  }
   return TransportPtr(
       new internal::ReadinessTransport(base, std::move(socket)));
 }

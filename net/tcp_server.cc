@@ -29,7 +29,10 @@ TcpServer::TcpServer(Shard& shard, UniqueFd socket, ConnectionFactory factory,
       profile_({.callbacks = Connection::kCallbacks,
                 .limits = {.write = {.low = options.write_low,
                                      .high = options.write_high}},
-                .traffic_stats = stats_.get()}) {}
+                .traffic_stats = stats_.get()}),
+      quiet_profile_({.callbacks = Connection::kQuietCallbacks,
+                      .limits = profile_.limits,
+                      .traffic_stats = stats_.get()}) {}
 
 TcpServer::~TcpServer() {
   while (!connections_.empty()) Destroy(connections_.first());

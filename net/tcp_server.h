@@ -105,7 +105,10 @@ class TcpServer : public Service {
   const TcpServerOptions options_;
   Listener listener_;
   const std::shared_ptr<ListenerStats> stats_;
-  const BufferEvent::Profile profile_;  // of each connection
+  // Of each connection: at first, and when it knows that OnWritten() is of no
+  // use to it.
+  const BufferEvent::Profile profile_;
+  const BufferEvent::Profile quiet_profile_;
   IntrusiveList<Connection, &Connection::server_link_> connections_;
   std::optional<Gate::Holder> gate_holder_;  // while there are connections
   // One for each connection, or none at all: without limits they cost nothing.

@@ -85,6 +85,11 @@ class TransportUser : private BufferOwner {
   // How many bytes may be moved now, in one go.
   virtual size_t ReceiveRoom() const = 0;
   virtual size_t SendRoom() const = 0;
+  // How many may be received, in however many goes.
+  virtual size_t ReceiveCapacity() const = 0;
+  // Whether anything depends on OnSent() being called soon. It calls nobody,
+  // otherwise.
+  virtual bool AwaitsSent() const = 0;
 
   // Each is false if the transport is gone when it returns.
   virtual bool OnConnected() = 0;
@@ -164,6 +169,8 @@ class Transport {
   Buffer& output() const { return user_->output(); }
   size_t ReceiveRoom() const { return user_->ReceiveRoom(); }
   size_t SendRoom() const { return user_->SendRoom(); }
+  size_t ReceiveCapacity() const { return user_->ReceiveCapacity(); }
+  bool AwaitsSent() const { return user_->AwaitsSent(); }
   bool TellConnected() { return user_->OnConnected(); }
   bool TellReceived(size_t bytes) { return user_->OnReceived(bytes); }
   bool TellEndOfFile() { return user_->OnEndOfFile(); }

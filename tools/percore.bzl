@@ -104,6 +104,19 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
         **kwargs
     )
 
+def percore_test_on_io_uring(test, data = [], **kwargs):
+    """The same program once more, with loops on io_uring where none is named."""
+
+    # buildifier: disable=native-sh-test
+    native.sh_test(
+        name = test + "_on_io_uring",
+        srcs = ["//tools:run_test.sh"],
+        args = ["$(location :%s)" % test],
+        data = data + [":" + test],
+        env = {"PERCORE_NOEPOLL": "1"},
+        **kwargs
+    )
+
 def percore_test_library(name, copts = [], deps = [], **kwargs):
     """A percore_library for tests, compiled as they are.
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -81,11 +82,11 @@ std::unique_ptr<BufferEvent> Layered(std::unique_ptr<BufferEvent> connection,
 
 // A client connects, sends more than sockets hold, gets it back and finishes;
 // the server finishes as well.
-Outcome Converse(TestKernel& kernel, Layers layers, Call call, int error,
-                 int passing) {
+Outcome Converse(TestKernel& kernel, const std::string& backend, Layers layers,
+                 Call call, int error, int passing) {
   constexpr size_t kBytes = 300'000;
   Outcome outcome;
-  auto base = EventBase::Create({.kernel = &kernel});
+  auto base = EventBase::Create({.backend = backend, .kernel = &kernel});
   auto sockets = ListenSockets::Open("127.0.0.1:0", 1);
   if (!base.ok() || !sockets.ok()) return outcome;
   struct Server {
@@ -132,12 +133,20 @@ struct Fault {
   std::vector<int> errors;
   // What may be tried again without anybody's noticing.
   bool transient;
+  // Whose call it is.
+  const char* backend = "";
 };
 
-class ConnectionFaultTest : public testing::TestWithParam<Fault> {};
+class ConnectionFaultTest
+    : public testing::TestWithParam<std::tuple<Fault, std::string>> {};
 
 TEST_P(ConnectionFaultTest, IsToldOrGotOver) {
-  const Fault& fault = GetParam();
+  const auto& [fault, backend] = GetParam();
+  if (*fault.backend != '\0' && backend != fault.backend) return;
+  if (absl::Status there = EventBase::Create({.backend = backend}).status();
+      !there.ok()) {
+    GTEST_SKIP() << "NO io_uring HERE: " << there;
+  }
   for (const Layers layers : {Layers::kPlain, Layers::kFiltered}) {
     for (const int error : fault.errors) {
       int places = 0;
@@ -147,7 +156,7 @@ TEST_P(ConnectionFaultTest, IsToldOrGotOver) {
         const int before = OpenDescriptors();
         TestKernel kernel(TestKernel::Clock::kManual);
         const Outcome outcome =
-            Converse(kernel, layers, fault.call, error, passing);
+            Converse(kernel, backend, layers, fault.call, error, passing);
         EXPECT_EQ(OpenDescriptors(), before);
         const bool failed = kernel.PlannedCalls(fault.call) == 0;
         if (!failed || fault.transient) {
@@ -166,19 +175,40 @@ TEST_P(ConnectionFaultTest, IsToldOrGotOver) {
 
 INSTANTIATE_TEST_SUITE_P(
     Faults, ConnectionFaultTest,
-    testing::Values(
-        Fault{"Read", Call::kRead, {ECONNRESET, ENOMEM, ETIMEDOUT}, false},
-        Fault{"ReadAgain", Call::kRead, {EAGAIN, EINTR}, true},
-        Fault{"Write", Call::kWritev, {EPIPE, ECONNRESET, ENOBUFS}, false},
-        Fault{"WriteAgain", Call::kWritev, {EAGAIN, EINTR}, true},
-        Fault{"Socket", Call::kSocket, {EMFILE, ENFILE, ENOMEM}, false},
-        Fault{"Connect", Call::kConnect, {ENETUNREACH, EAGAIN, EACCES}, false},
-        Fault{"EpollCtl", Call::kEpollCtl, {ENOMEM, ENOSPC}, false},
-        Fault{"EpollWait", Call::kEpollWait, {EINTR}, true},
-        Fault{"Accept", Call::kAccept, {EINTR, ECONNABORTED}, true},
-        Fault{"Option", Call::kGetSocketOption, {ENOTSOCK}, false},
-        Fault{"Shutdown", Call::kShutdown, {ENOTCONN}, false}),
-    [](const auto& info) { return std::string(info.param.name); });
+    testing::Combine(
+        testing::Values(
+            Fault{"Read", Call::kRead, {ECONNRESET, ENOMEM, ETIMEDOUT}, false},
+            Fault{"ReadAgain", Call::kRead, {EAGAIN, EINTR}, true},
+            Fault{"NoBuffers", Call::kRead, {ENOBUFS}, true, "io_uring"},
+            Fault{"ReadCanceled", Call::kRead, {ECANCELED}, true, "io_uring"},
+            Fault{"Write", Call::kWritev, {EPIPE, ECONNRESET, ENOBUFS}, false},
+            Fault{"WriteAgain", Call::kWritev, {EAGAIN, EINTR}, true},
+            Fault{"Socket", Call::kSocket, {EMFILE, ENFILE, ENOMEM}, false},
+            Fault{"Connect",
+                  Call::kConnect,
+                  {ENETUNREACH, EAGAIN, EACCES},
+                  false},
+            Fault{
+                "EpollCtl", Call::kEpollCtl, {ENOMEM, ENOSPC}, false, "epoll"},
+            Fault{"EpollWait", Call::kEpollWait, {EINTR}, true, "epoll"},
+            Fault{"EnterRing",
+                  Call::kEnterRing,
+                  {EINTR, EAGAIN, ENOMEM},
+                  true,
+                  "io_uring"},
+            Fault{"Buffers",
+                  Call::kRegisterRingBuffers,
+                  {ENOMEM},
+                  true,
+                  "io_uring"},
+            Fault{"Accept", Call::kAccept, {EINTR, ECONNABORTED}, true},
+            Fault{"Option", Call::kGetSocketOption, {ENOTSOCK}, false},
+            Fault{"Shutdown", Call::kShutdown, {ENOTCONN}, false}),
+        testing::Values("epoll", "io_uring")),
+    [](const auto& info) {
+      return absl::StrCat(std::get<0>(info.param).name, "_",
+                          std::get<1>(info.param));
+    });
 
 }  // namespace
 }  // namespace percore

@@ -1,5 +1,6 @@
 #include "percore/tests/net/connection_kind.h"
 
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include "percore/net/buffer_event_pair.h"
@@ -86,17 +87,36 @@ Ends ConnectCompressedPair(EventBase& base, const BufferEventOptions& options) {
 
 }  // namespace
 
+std::unique_ptr<EventBase> ConnectionKind::MakeBase(TestKernel& kernel) const {
+  absl::StatusOr<std::unique_ptr<EventBase>> base = EventBase::Create(
+      {.backend = backend, .priorities = 3, .kernel = &kernel});
+  if (base.ok()) return *std::move(base);
+  [&] { GTEST_SKIP() << "NO io_uring HERE: " << base.status(); }();
+  return nullptr;
+}
+
 const std::vector<ConnectionKind>& AllConnectionKinds() {
-  static const auto& kinds = *new std::vector<ConnectionKind>{
-      {"Tcp", &ConnectTcp, true},
-      {"Unix", &ConnectUnix, true},
-      {"Pair", &ConnectPair, false},
-      {"FilteredUnix", &ConnectFilteredUnix, true},
-      {"FilteredPair", &ConnectFilteredPair, false},
-      {"TwiceFilteredTcp", &ConnectTwiceFilteredTcp, true},
-      {"CompressedTcp", &ConnectCompressedTcp, true},
-      {"CompressedPair", &ConnectCompressedPair, false},
-  };
+  static const auto& kinds = *[] {
+    auto* const made = new std::vector<ConnectionKind>{
+        {"Tcp", &ConnectTcp, true},
+        {"Unix", &ConnectUnix, true},
+        {"Pair", &ConnectPair, false},
+        {"FilteredUnix", &ConnectFilteredUnix, true},
+        {"FilteredPair", &ConnectFilteredPair, false},
+        {"TwiceFilteredTcp", &ConnectTwiceFilteredTcp, true},
+        {"CompressedTcp", &ConnectCompressedTcp, true},
+        {"CompressedPair", &ConnectCompressedPair, false},
+    };
+    // What goes through sockets, by the other transport as well.
+    for (size_t i = 0, count = made->size(); i < count; ++i) {
+      ConnectionKind kind = (*made)[i];
+      if (!kind.has_kernel_buffers) continue;
+      kind.name += "ByIoUring";
+      kind.backend = "io_uring";
+      made->push_back(std::move(kind));
+    }
+    return made;
+  }();
   return kinds;
 }
 

@@ -9,6 +9,7 @@
 
 #include "percore/net/buffer_event.h"
 #include "percore/runtime/event_base.h"
+#include "percore/tests/support/test_kernel.h"
 
 namespace percore {
 
@@ -19,10 +20,15 @@ struct Ends {
 };
 
 struct ConnectionKind {
+  // With this kind's back end. Null, and the test skipped, where the system has
+  // no io_uring.
+  std::unique_ptr<EventBase> MakeBase(TestKernel& kernel) const;
+
   std::string name;
   Ends (*connect)(EventBase& base, const BufferEventOptions& options);
   // Whether the kernel holds bytes between the two.
   bool has_kernel_buffers;
+  std::string backend = "epoll";
 };
 
 const std::vector<ConnectionKind>& AllConnectionKinds();

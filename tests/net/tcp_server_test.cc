@@ -337,6 +337,7 @@ TEST_P(ConnectionLimitOfARuntimeTest, IsNeverExceeded) {
 TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {
   TestKernel kernel;
   RuntimeOptions options;
+  options.base.backend = "epoll";
   options.base.kernel = &kernel;
   const auto server = Start<Talker>(1, options);
   { server->Connect().Send(""); }
@@ -350,6 +351,7 @@ TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {
 TEST_F(TcpServerTest, AListenerThatCannotBeWatchedIsAnErrorOfTheStart) {
   TestKernel kernel;
   RuntimeOptions options;
+  options.base.backend = "epoll";
   options.base.kernel = &kernel;
   // The control loop's and the shard's wake-up descriptors come first.
   kernel.Fail(TestKernel::Call::kEpollCtl, ENOMEM, 1, 2);

@@ -65,12 +65,17 @@ class Announced(Kind):
                 yield Server(started.pid, host_port, log.name)
 
 
-def percore_echo(bin_folder, name="Percore"):
+def percore_echo(bin_folder, name="Percore", backend="epoll"):
     return Announced(
         name,
         "echo",
         os.path.join(bin_folder, "examples", "echo_server"),
-        _percore_flags,
+        lambda threads, cpus: [
+            *_percore_flags(threads, cpus),
+            "--backend=" + backend,
+        ],
+        # See the limit of io_uring below.
+        runs_under_valgrind=backend != "io_uring",
     )
 
 

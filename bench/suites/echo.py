@@ -30,7 +30,10 @@ def name_of(size, connections, depth):
 
 
 def cases(options):
-    kinds = [servers.percore_echo(options.bin_folder)]
+    kinds = [
+        servers.percore_echo(options.bin_folder),
+        servers.percore_echo(options.bin_folder, "Percore io_uring", "io_uring"),
+    ]
     kinds += servers.echo_peers(options.bin_folder)
     for size in SIZES:
         for depth in DEPTHS:

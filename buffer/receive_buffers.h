@@ -22,7 +22,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "absl/status/statusor.h"
 #include "percore/buffer/segment.h"
 #include "percore/runtime/ring.h"
 

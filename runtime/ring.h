@@ -129,7 +129,7 @@ class Ring {
   msghdr* NewMessage(size_t extents);
 
   // Makes the system call now, without waiting, if there is something to put
-  // in.
+  // in. Nothing happens in another thread than the one that ran the loop last.
   void Flush();
   void FlushUnlessRunning() {
     if (!running_) Flush();

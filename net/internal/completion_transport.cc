@@ -168,13 +168,14 @@ void CompletionTransport::PutInReceive() {
   if (last_kept_ != nullptr || end_of_file_ || receive_error_ != 0) return;
   const size_t room = ReceiveRoom();
   if (room == 0) return;
+  ReceiveBuffers& buffers = *ReceiveBuffers::Of(ring());
   // As long as it is not put in, the loop must not sleep.
-  if (!ReceiveBuffers::Of(ring())->Admit()) {
+  if (!buffers.Admit()) {
     return ring().AskToPutIn(seat_, Ring::Over::kAtOnce);
   }
   io_uring_sqe* const request = ring().NextRequest(seat_, kReceive);
   if (request == nullptr) return Ask();
-  if (ReceiveBuffers::Of(ring())->can_go_on()) {
+  if (buffers.can_go_on()) {
     // `room` at a time, and then others have their turn.
     io_uring_prep_recv_multishot(request, fd(), nullptr,
                                  std::min(room, kMostReceived), 0);

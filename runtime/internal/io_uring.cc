@@ -128,20 +128,24 @@ bool IoUring::IsOwnThread() const {
 }
 
 int IoUring::Enter(Duration timeout) {
-  if (thread_ == 0) [[unlikely]] {
-    if (const int error = kernel_.EnableRing(&ring_); error < 0) return error;
-    thread_ = ThisThreadsNumber();
-  }
-  if (!IsOwnThread()) return -EXDEV;
-  const int result = kernel_.EnterRing(&ring_, timeout);
+  const int result = TryToEnter(timeout);
   if (HasRequests()) [[unlikely]] {
     TakeBackRefused();
   }
   return result;
 }
 
-// The kernel was out of memory, or interrupted. Those that refer to memory,
-// which will not be the same at the next call, are taken back; the others stay.
+int IoUring::TryToEnter(Duration timeout) {
+  if (thread_ == 0) [[unlikely]] {
+    if (const int error = kernel_.EnableRing(&ring_); error < 0) return error;
+    thread_ = ThisThreadsNumber();
+  }
+  return IsOwnThread() ? kernel_.EnterRing(&ring_, timeout) : -EXDEV;
+}
+
+// There was no call, or the kernel was out of memory, or interrupted. Those
+// that refer to memory, which will not be the same at the next call, are taken
+// back; the others stay.
 void IoUring::TakeBackRefused() {
   io_uring_sq& queue = ring_.sq;
   unsigned kept = *queue.khead;

@@ -86,6 +86,7 @@ class IoUring {
 
   // Ends all requests that the kernel has.
   void CancelAll();
+  int TryToEnter(Duration timeout);
   // Takes back what it has not taken.
   void TakeBackRefused();
 

@@ -44,9 +44,10 @@ int IoUringBackend::Add(int fd, EventFlags interest, uint32_t generation) {
 }
 
 int IoUringBackend::Modify(int fd, EventFlags interest, uint32_t generation) {
-  const int error = CheckOpen(kernel_, fd);
-  if (error < 0) Remove(fd);
-  if (error < 0) return error;
+  if (const int error = CheckOpen(kernel_, fd); error < 0) {
+    Remove(fd);
+    return error;
+  }
   Watch* const watch = Find(fd);
   if (watch == nullptr) return -ENOENT;
   Disarm(fd, *watch);
@@ -92,21 +93,23 @@ int IoUringBackend::Wait(Duration timeout, ReadyList& ready) {
                                          : static_cast<int>(ready.size());
 }
 
-void IoUringBackend::Flush() { Enter(Duration::zero()); }
+// Another thread's ring keeps what it has until that thread, or a ring of this
+// one's, comes to it.
+void IoUringBackend::Flush() {
+  if (uring().IsOwnThread()) Enter(Duration::zero());
+}
 
 int IoUringBackend::Enter(Duration timeout) {
   if (const int error = PutIn(); error < 0) return error;
   ring_.PutInAll();
   const int result = uring().Enter(timeout);
-  uring().TakeCompletions(
-      [this](const IoUring::Completion& completion) { Complete(completion); });
-  // Who has not been told by now that his request failed takes it that it did
-  // not.
-  while (uring().overflowed() && uring().Enter(Duration::zero()) >= 0) {
+  // All that there are: who has not been told by then that his request failed
+  // takes it that it did not.
+  do {
     uring().TakeCompletions([this](const IoUring::Completion& completion) {
       Complete(completion);
     });
-  }
+  } while (uring().overflowed() && uring().Enter(Duration::zero()) >= 0);
   ring_.TellPutIn();
   return result;
 }

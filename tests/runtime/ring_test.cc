@@ -216,6 +216,32 @@ TEST_F(RingTest, WhatTheKernelDoesNotTakeIsInterruptedIfItRefersToMemory) {
   EXPECT_EQ(Received(), "nothing");
 }
 
+TEST_F(RingTest, ASendThatWasNeverPutInHasNotSucceeded) {
+  requester_->AskToSend();
+  kernel_.Fail(Call::kEnableRing, ENOMEM);
+  ring_->AddPending();
+  EXPECT_FALSE(base_->Run(RunMode::kNonBlocking).ok());
+  ring_->RemovePending();
+  EXPECT_THAT(requester_->Told(),
+              ElementsAre("put in", absl::StrCat("1 ", -EINTR), "done"));
+  EXPECT_EQ(Received(), "nothing");
+}
+
+TEST_F(RingTest, AnotherThreadFlushesNothing) {
+  RunARound();
+  requester_->AskToSend();
+  std::thread([&] {
+    ring_->Flush();
+    // A run that ends before it waits.
+    base_->Exit();
+    EXPECT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  }).join();
+  EXPECT_THAT(requester_->Told(), IsEmpty());
+  RunARound();
+  EXPECT_THAT(requester_->Told(), ElementsAre("put in", "1 5", "done"));
+  EXPECT_EQ(Received(), "hello");
+}
+
 TEST_F(RingTest, WhoWaitsKeepsTheLoopRunning) {
   EXPECT_EQ(base_->pending_count(), 0u);
   ring_->AddPending();

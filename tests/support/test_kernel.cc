@@ -128,7 +128,7 @@ void TestKernel::PlanRequest(io_uring_sqe& request, Call call) {
       // For once, and not on and on.
       request.ioprio = 0;
       request.file_index = 0;
-      request.len = static_cast<uint32_t>(limit);
+      request.len = static_cast<uint32_t>(std::min<size_t>(request.len, limit));
       break;
     case IORING_OP_SENDMSG: {
       auto& message = *reinterpret_cast<msghdr*>(request.addr);

@@ -11,7 +11,8 @@
 // std::shared_ptr<const percore::BufferMemoryStats> stats =
 //     percore::BufferMemoryStats::OfThisThread();
 // // On any thread:
-// int64_t held = stats->bytes_in_use.Get() + stats->bytes_pooled.Get();
+// int64_t held = stats->bytes_in_use.Get() + stats->bytes_offered.Get() +
+//                stats->bytes_pooled.Get();
 // ```
 #ifndef PERCORE_BUFFER_BUFFER_MEMORY_STATS_H_
 #define PERCORE_BUFFER_BUFFER_MEMORY_STATS_H_
@@ -36,6 +37,8 @@ struct alignas(64) BufferMemoryStats {
   // Bytes of the segments that buffers hold, headers and unused room included.
   // External memory (Buffer::AppendReference) is its owner's, and not counted.
   Gauge bytes_in_use;
+  // Bytes of segments that the kernel receives into (buffer/receive_buffers.h).
+  Gauge bytes_offered;
   // Bytes of freed segments that the thread keeps for the next ones.
   Gauge bytes_pooled;
   // Bytes of ranges of files (FileSegment) that have been fetched whole, by a

@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+#include "percore/buffer/segment_pool.h"
+
 namespace percore {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr std::align_val_t kPage{4096};
 // bound, 64 connections that send 16 x 16 KiB cost a fourth more CPU time; with
 // one of 256 KiB, 1,000 that send 16 KiB cost twice as much: too many find no
 // buffer.
-constexpr size_t kMostBytesOfACall = 1024 * 1024;
+constexpr size_t kMostBytesOfACall =
+    ReceiveBuffers::kFirstOffered * ReceiveBuffers::kBufferBytes;
 
 }  // namespace
 
@@ -39,12 +42,14 @@ ReceiveBuffers::ReceiveBuffers(Ring& ring)
           kMostOffered * sizeof(io_uring_buf), kPage))) {}
 
 ReceiveBuffers::~ReceiveBuffers() {
+  CountOffered(0);
   for (Segment* segment : segments_) {
     if (segment != nullptr) Segment::Release(segment);
   }
 }
 
 int ReceiveBuffers::Register() {
+  CountOffered(0);
   for (Segment*& segment : segments_) {
     if (segment != nullptr) Segment::Release(std::exchange(segment, nullptr));
   }
@@ -58,8 +63,9 @@ int ReceiveBuffers::Register() {
   const int result = ring_->RegisterBuffers(&registration);
   registered_ = result >= 0;
   if (!registered_) return result;
-  taken_ = 0;
+  taken_ = here_ = 0;
   Offer(offered_);
+  CountOffered(here_);
   return 0;
 }
 
@@ -78,6 +84,7 @@ void ReceiveBuffers::PutBack(uint16_t buffer, size_t bytes) {
 void ReceiveBuffers::NoteExhaustion() {
   ++exhaustions_;
   exhausted_ = true;
+  ring_->CountExhaustion();
 }
 
 void ReceiveBuffers::OnCompletionsTold() {
@@ -85,22 +92,36 @@ void ReceiveBuffers::OnCompletionsTold() {
     Register();
     return;
   }
-  size_t missing = std::exchange(taken_, 0);
+  if (receives_ > 0) buffers_a_receive_ = (taken_ + receives_ - 1) / receives_;
+  receives_ = 0;
+  const size_t taken = std::exchange(taken_, 0);
   const size_t bytes = std::exchange(bytes_taken_, 0);
+  here_ -= taken;
   admitted_ = 0;
   scarce_ = std::exchange(exhausted_, false);
   if (scarce_ && bytes < kMostBytesOfACall) {
-    const size_t more = std::min(offered_, kMostOffered - offered_);
-    offered_ += more;
-    missing += more;
+    offered_ = std::min(2 * offered_, kMostOffered);
   }
-  if (missing > 0) Offer(missing);
+  if (taken > 0) OfferFewerIfFewAreTaken(taken);
+  if (here_ < offered_) Offer(offered_ - here_);
+  CountOffered(here_);
+}
+
+// What is there already is not taken back: it is not replaced.
+void ReceiveBuffers::OfferFewerIfFewAreTaken(size_t taken) {
+  most_taken_ = std::max(most_taken_, taken);
+  if (++calls_ < kCallsToLookBack) return;
+  if (most_taken_ < offered_ / 4) {
+    offered_ = std::max(offered_ / 2, kFirstOffered);
+  }
+  calls_ = most_taken_ = 0;
 }
 
 // The kernel has no requests of the old one that could write to them.
 void ReceiveBuffers::OnRingRenewed() { Register(); }
 
 void ReceiveBuffers::Offer(size_t count) {
+  here_ += count;
   for (; count > 0; --count) {
     const uint16_t place = tail_++ & kMask;
     segments_[place] = Segment::New(kBufferBytes);
@@ -110,6 +131,14 @@ void ReceiveBuffers::Offer(size_t count) {
     entry.bid = place;
   }
   __atomic_store_n(&ring_memory_->tail, tail_, __ATOMIC_RELEASE);
+}
+
+void ReceiveBuffers::CountOffered(size_t count) {
+  if (count == counted_) return;
+  SegmentPool::ThisThread().CountOffered(
+      static_cast<int64_t>(count) - static_cast<int64_t>(counted_),
+      SegmentPool::SizeClassFor(Segment::kHeaderBytes + kBufferBytes));
+  counted_ = count;
 }
 
 }  // namespace percore

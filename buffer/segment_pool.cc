@@ -45,6 +45,12 @@ void SegmentPool::FreeUnpooled(void* memory, size_t bytes) {
   CountInUse(-static_cast<int64_t>(bytes), -1);
 }
 
+void SegmentPool::CountOffered(int64_t segments, size_t size_class) {
+  const int64_t bytes = segments * static_cast<int64_t>(BytesOf(size_class));
+  CountInUse(-bytes, -segments);
+  if (stats_ != nullptr) stats_->bytes_offered.Add(bytes);
+}
+
 void SegmentPool::CountFileBytes(int64_t bytes) {
   Open();
   if (stats_ != nullptr) stats_->file_bytes.Add(bytes);

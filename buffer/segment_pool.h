@@ -152,6 +152,10 @@ class SegmentPool {
     }
   }
 
+  // So many segments of that class, counted as in use, are offered to the
+  // kernel from now on; or not any more, if they are less than none.
+  void CountOffered(int64_t segments, size_t size_class);
+
   // Same, for BufferMemoryStats::file_bytes.
   void CountFileBytes(int64_t bytes);
 

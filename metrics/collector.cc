@@ -80,10 +80,30 @@ const CounterRows<LoopStats>& LoopCounters() {
   return rows;
 }
 
+// Of all loops together: by shard, they would take a twelfth of the series that
+// there may be.
+const CounterRows<LoopStats>& RingCounters() {
+  static const auto& rows = *new CounterRows<LoopStats>{
+      {"percore_uring_submissions_total",
+       "Requests put into rings of io_uring.",
+       {{&LoopStats::ring_submissions}}},
+      {"percore_uring_completions_total",
+       "Completions taken from rings of io_uring.",
+       {{&LoopStats::ring_completions}}},
+      {"percore_uring_cq_overflows_total",
+       "Times that a ring had no room for completions.",
+       {{&LoopStats::ring_overflows}}},
+      {"percore_uring_buffer_exhaustions_total",
+       "Receives that found no buffer in a ring.",
+       {{&LoopStats::ring_buffer_exhaustions}}},
+  };
+  return rows;
+}
+
 const GaugeRows<LoopStats>& LoopGauges() {
   static const auto& rows = *new GaugeRows<LoopStats>{
       {"percore_loop_ready_events",
-       "Descriptors found ready in the last round.",
+       "Descriptors found ready, and requests completed, in the last round.",
        {{&LoopStats::ready_descriptors}}},
       {"percore_loop_timers_pending",
        "Timers that have not expired.",
@@ -130,8 +150,10 @@ const GaugeRows<MailboxStats>& MailboxGauges() {
 const GaugeRows<BufferMemoryStats>& BufferGauges() {
   static const auto& rows = *new GaugeRows<BufferMemoryStats>{
       {"percore_buffer_bytes",
-       "Memory of buffer segments that are in use, and kept for reuse.",
+       "Memory of buffer segments that are in use, offered to the kernel to "
+       "receive into, and kept for reuse.",
        {{&BufferMemoryStats::bytes_in_use, "in_use"},
+        {&BufferMemoryStats::bytes_offered, "offered"},
         {&BufferMemoryStats::bytes_pooled, "pooled"}},
        "state"},
       {"percore_buffer_file_bytes",
@@ -177,6 +199,22 @@ void AppendRows(const Rows& rows, MetricType type, Counted counted,
         family.Add(value * row.unit, std::move(labels));
       }
     }
+    std::move(family).AppendTo(families);
+  }
+}
+
+// The same, with the sum over all shards.
+template <typename Rows, typename Sources>
+void AppendSums(const Rows& rows, const Sources& sources, Families& families) {
+  for (const auto& row : rows) {
+    double sum = 0;
+    for (const auto& [shard, added] : sources) {
+      for (const auto& stats : added) {
+        sum += static_cast<double>(((*stats).*row.samples[0].member).Get());
+      }
+    }
+    Family family(row.name, row.help, MetricType::Counter);
+    family.Add(sum, {});
     std::move(family).AppendTo(families);
   }
 }
@@ -365,6 +403,7 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     AppendRows(LoopCounters(), MetricType::Counter, Counted::kAll, loops_,
                families);
+    AppendSums(RingCounters(), loops_, families);
     AppendRows(LoopGauges(), MetricType::Gauge, Counted::kNewest, loops_,
                families);
     AppendRows(MailboxCounters(), MetricType::Counter, Counted::kAll,

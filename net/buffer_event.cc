@@ -5,64 +5,18 @@
 
 #include "percore/net/blocking_resolver.h"
 #include "percore/net/internal/lifeline.h"
+#include "percore/net/internal/transfer_timeouts.h"
 #include "percore/net/socket_transport.h"
 #include "percore/runtime/deferred_callback.h"
 
 namespace percore {
 namespace {
 
+using internal::TransferTimeouts;
+
 constexpr BufferEvent::Profile kDefaultProfile;
 
 }  // namespace
-
-// The two timeouts. Each runs while the BufferEvent waits for bytes to arrive,
-// or to leave, and starts anew when some do.
-class BufferEvent::Timers {
- public:
-  enum class Progress { kNone, kMade };
-
-  explicit Timers(BufferEvent& connection)
-      : read_(Event::Timer(connection.base_, &OnReadTimeout, &connection)),
-        write_(Event::Timer(connection.base_, &OnWriteTimeout, &connection)) {
-    SetPriority(connection.priority_);
-  }
-
-  void SetPriority(int priority) {
-    read_.set_priority(priority);
-    write_.set_priority(priority);
-  }
-  void UpdateRead(bool waiting, Progress progress) {
-    Update(read_, read_timeout, waiting, progress);
-  }
-  void UpdateWrite(bool waiting, Progress progress) {
-    Update(write_, write_timeout, waiting, progress);
-  }
-
-  Duration read_timeout{};
-  Duration write_timeout{};
-
- private:
-  static void OnReadTimeout(int, EventFlags, void* argument) {
-    static_cast<BufferEvent*>(argument)->OnTimeout(ConnectionEvent::kReading);
-  }
-  static void OnWriteTimeout(int, EventFlags, void* argument) {
-    static_cast<BufferEvent*>(argument)->OnTimeout(ConnectionEvent::kWriting);
-  }
-  // Extending a running timer is O(1).
-  static void Update(Event& timer, Duration timeout, bool waiting,
-                     Progress progress) {
-    const bool running = Any(timer.Pending(EventFlags::kTimeout));
-    if (!waiting || timeout <= Duration::zero()) {
-      if (running) timer.Del();
-    } else if (progress == Progress::kMade || !running) {
-      // A pure timer: there is nothing that Add() could refuse.
-      (void)timer.Add(timeout);
-    }
-  }
-
-  Event read_;
-  Event write_;
-};
 
 // Callbacks that wait for the end of the round.
 struct BufferEvent::Deferred {
@@ -83,7 +37,7 @@ struct BufferEvent::Deferred {
 
 // What few connections have.
 struct BufferEvent::Extras {
-  std::unique_ptr<Timers> timers;
+  std::unique_ptr<TransferTimeouts> timers;
   std::unique_ptr<Deferred> deferred;
   Profile profile;
   std::unique_ptr<BlockingResolver> blocking_resolver;
@@ -207,12 +161,25 @@ void BufferEvent::ShareProfile(const Profile& profile, void* argument) {
 }
 
 void BufferEvent::SetTimeouts(Duration read, Duration write) {
-  std::unique_ptr<Timers>& timers = extras().timers;
-  if (timers == nullptr) timers = std::make_unique<Timers>(*this);
+  std::unique_ptr<TransferTimeouts>& timers = extras().timers;
+  if (timers == nullptr) {
+    timers = std::make_unique<TransferTimeouts>(
+        base_,
+        [](int, EventFlags, void* connection) {
+          static_cast<BufferEvent*>(connection)
+              ->OnTimeout(ConnectionEvent::kReading);
+        },
+        [](int, EventFlags, void* connection) {
+          static_cast<BufferEvent*>(connection)
+              ->OnTimeout(ConnectionEvent::kWriting);
+        },
+        this);
+    timers->SetPriority(priority_);
+  }
   timers->read_timeout = read;
   timers->write_timeout = write;
-  timers->UpdateRead(Reading(), Timers::Progress::kMade);
-  timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kMade);
+  timers->UpdateRead(Reading(), TransferTimeouts::Progress::kMade);
+  timers->UpdateWrite(WaitingToWrite(), TransferTimeouts::Progress::kMade);
 }
 
 Duration BufferEvent::read_timeout() const {
@@ -384,7 +351,7 @@ bool BufferEvent::AwaitsSent() const {
 bool BufferEvent::OnConnected() {
   connecting_ = false;
   if (extras_ != nullptr && extras_->timers != nullptr) {
-    extras_->timers->UpdateWrite(Writing(), Timers::Progress::kMade);
+    extras_->timers->UpdateWrite(Writing(), TransferTimeouts::Progress::kMade);
   }
   FinishIfDone();
   return TellEvent(ConnectionEvent::kConnected, absl::OkStatus());
@@ -395,7 +362,7 @@ bool BufferEvent::OnReceived(size_t bytes) {
     stats->received_bytes.Add(bytes);
   }
   if (extras_ != nullptr && extras_->timers != nullptr) {
-    extras_->timers->UpdateRead(Reading(), Timers::Progress::kMade);
+    extras_->timers->UpdateRead(Reading(), TransferTimeouts::Progress::kMade);
   }
   if (input().size() >= limits().read.low) return TellRead();
   UpdateOrTell();
@@ -409,12 +376,16 @@ bool BufferEvent::OnEndOfFile() {
                    absl::OkStatus());
 }
 
-bool BufferEvent::OnSent(size_t bytes) {
+void BufferEvent::CountSent(size_t bytes) {
   if (ListenerStats* const stats = profile_->traffic_stats; stats != nullptr) {
     stats->sent_bytes.Add(bytes);
   }
+}
+
+bool BufferEvent::OnSent() {
   if (extras_ != nullptr && extras_->timers != nullptr) {
-    extras_->timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kMade);
+    extras_->timers->UpdateWrite(WaitingToWrite(),
+                                 TransferTimeouts::Progress::kMade);
   }
   FinishIfDone();
   if (output().size() <= limits().write.low) return TellWritten();
@@ -577,8 +548,9 @@ absl::Status BufferEvent::Update() {
     }
   }
   if (extras_ != nullptr && extras_->timers != nullptr) {
-    extras_->timers->UpdateRead(receiving_, Timers::Progress::kNone);
-    extras_->timers->UpdateWrite(WaitingToWrite(), Timers::Progress::kNone);
+    extras_->timers->UpdateRead(receiving_, TransferTimeouts::Progress::kNone);
+    extras_->timers->UpdateWrite(WaitingToWrite(),
+                                 TransferTimeouts::Progress::kNone);
   }
   return status;
 }

@@ -204,8 +204,8 @@ class BufferEvent final : public TransportUser {
   // The same with a transport for `socket`.
   absl::Status SetDescriptor(UniqueFd socket);
   // Gives the socket away, and leaves the BufferEvent without a transport. None
-  // if it has none. What had been received is in input(), of which the read high
-  // watermark may be passed by that.
+  // if it has none. What had been received is in input(), of which the read
+  // high watermark may be passed by that.
   UniqueFd Detach();
 
   // The other end of a pair. Null for others, and if it is gone.
@@ -229,7 +229,6 @@ class BufferEvent final : public TransportUser {
  private:
   struct Deferred;
   struct Extras;
-  class Timers;
 
   static void OnHostConnected(absl::StatusOr<HostConnection> result,
                               void* argument);
@@ -242,7 +241,8 @@ class BufferEvent final : public TransportUser {
   bool OnConnected() override;
   bool OnReceived(size_t bytes) override;
   bool OnEndOfFile() override;
-  bool OnSent(size_t bytes) override;
+  void CountSent(size_t bytes) override;
+  bool OnSent() override;
   bool OnError(ConnectionEvent direction, const absl::Status& status) override;
   bool OnTimeout(ConnectionEvent direction) override;
 

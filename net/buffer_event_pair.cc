@@ -97,7 +97,7 @@ class PairTransport final : public Transport {
 
   bool TellProgress() {
     if (const size_t sent = std::exchange(sent_, 0);
-        sent > 0 && !TellSent(sent)) {
+        sent > 0 && !CountAndTellSent(sent)) {
       return false;
     }
     return SendRoom() == 0 || Send();

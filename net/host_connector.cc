@@ -69,7 +69,8 @@ class HostConnector::Attempt final : public TransportUser {
   // Nobody has asked for bytes.
   bool OnReceived(size_t /*bytes*/) override { return true; }
   bool OnEndOfFile() override { return true; }
-  bool OnSent(size_t /*bytes*/) override { return true; }
+  void CountSent(size_t /*bytes*/) override {}
+  bool OnSent() override { return true; }
   bool OnTimeout(ConnectionEvent /*direction*/) override { return true; }
 
   HostConnector& connector_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "percore/net/internal/connection_quota.h"
 #include "percore/net/internal/lifeline.h"
+#include "percore/net/internal/ring_acceptor.h"
 #include "percore/runtime/error.h"
 
 namespace percore {
@@ -60,7 +61,16 @@ Listener::Listener(EventBase& base, UniqueFd socket, Callback callback,
             static_cast<Listener*>(listener)->GoOn();
           },
           this)) {
-  if (options.max_connections <= 0 && options.limit == nullptr) return;
+  if (options.max_connections <= 0 && options.limit == nullptr) {
+    acceptor_ = internal::RingAcceptor::Make(
+        base, socket_.get(),
+        [](int, EventFlags, void* listener) {
+          static_cast<Listener*>(listener)->DeliverBatch();
+        },
+        this);
+    return;
+  }
+  // Who is to be let in is decided before the kernel accepts, not afterwards.
   quota_ = new internal::ConnectionQuota(
       base, options.max_connections, options.limit,
       [](void* listener) {
@@ -76,6 +86,7 @@ Listener::Listener(EventBase& base, UniqueFd socket, Callback callback,
 Listener::~Listener() {
   internal::Lifeline::Cut(this);
   Disable();
+  acceptor_ = nullptr;
   if (quota_ != nullptr) quota_->Detach();
   if (socket_.valid()) base_.CloseDescriptor(socket_.Release());
 }
@@ -89,8 +100,9 @@ absl::Status Listener::Enable() {
   readable_.SetInterest(callback_ == nullptr ? EventFlags::kNone
                                              : EventFlags::kRead);
   if (absl::Status status = readable_.Add(); !status.ok()) return status;
-  enabled_ = true;
+  enabled_ = by_ring_ = true;
   FillReserve();
+  UpdateInterest();
   return absl::OkStatus();
 }
 
@@ -98,6 +110,7 @@ void Listener::Disable() {
   enabled_ = resting_ = waiting_ = false;
   readable_.Del();
   rested_.Del();
+  if (acceptor_ != nullptr) acceptor_->Stop();
   if (quota_ != nullptr) quota_->StopWaiting();
   stats_->paused.Set(0);
   stats_->full.Set(0);
@@ -117,7 +130,52 @@ void Listener::SetErrorCallback(ErrorCallback callback, void* argument) {
 UniqueFd Listener::Release() {
   Disable();
   reserve_.Reset();
-  return std::move(socket_);
+  // Before the callback, which may do the same, or destroy the listener.
+  UniqueFd socket = std::move(socket_);
+  if (acceptor_ == nullptr) return socket;
+  acceptor_->StopNow();
+  const internal::Lifeline lifeline(this);
+  while (acceptor_ != nullptr && acceptor_->has_connections() &&
+         callback_ != nullptr) {
+    DeliverOne();
+    if (lifeline.cut()) return socket;
+  }
+  acceptor_ = nullptr;
+  return socket;
+}
+
+void Listener::DeliverBatch() {
+  const internal::Lifeline lifeline(this);
+  for (int i = 0;
+       i < accept_batch_ && accepting() && acceptor_->has_connections(); ++i) {
+    DeliverOne();
+    if (lifeline.cut()) return;
+  }
+  if (!accepting()) return;
+  if (!acceptor_->has_connections()) {
+    if (const int error = acceptor_->TakeError(); error != 0) {
+      StopUsingRing(error);
+    }
+  }
+  UpdateInterest();
+}
+
+void Listener::DeliverOne() {
+  internal::RingAcceptor::Connection connection = acceptor_->Take();
+  next_rest_ = kFirstRest;
+  stats_->accepted.Add();
+  callback_(std::move(connection.socket), connection.peer, argument_);
+}
+
+// Whether a client waits, and there is a lack of anything, is found out by
+// accept(), once the socket is readable.
+void Listener::StopUsingRing(int error) {
+  by_ring_ = false;
+  // Of a connection that is gone, and will not be found again.
+  const AcceptError reason = Classify(error);
+  if (reason == AcceptError::kAborted) {
+    stats_->accept_errors[static_cast<size_t>(reason)].Add();
+  }
 }
 
 void Listener::AcceptBatch() {
@@ -173,7 +231,11 @@ Listener::Admission Listener::Admit(int accepted) {
 }
 
 bool Listener::HandleError(int error) {
-  if (error == EAGAIN || error == EWOULDBLOCK) return false;
+  if (error == EAGAIN || error == EWOULDBLOCK) {
+    by_ring_ = true;
+    UpdateInterest();
+    return false;
+  }
   if (error == EINTR) return true;
   const AcceptError reason = Classify(error);
   stats_->accept_errors[static_cast<size_t>(reason)].Add();
@@ -226,6 +288,7 @@ void Listener::Report(int error) {
 
 void Listener::GoOn() {
   resting_ = waiting_ = false;
+  by_ring_ = true;
   stats_->paused.Set(0);
   stats_->full.Set(0);
   FillReserve();
@@ -234,7 +297,19 @@ void Listener::GoOn() {
 
 void Listener::UpdateInterest() {
   if (!enabled_) return;
-  readable_.SetInterest(accepting() ? EventFlags::kRead : EventFlags::kNone);
+  // What the kernel has accepted comes first: it must not become more and more.
+  const bool some_left = acceptor_ != nullptr && acceptor_->has_connections();
+  if (some_left && accepting()) acceptor_->HaveTurn();
+  const bool accepts = accepting() && !some_left;
+  const bool by_ring = acceptor_ != nullptr && acceptor_->usable() && by_ring_;
+  readable_.SetInterest(accepts && !by_ring ? EventFlags::kRead
+                                            : EventFlags::kNone);
+  if (acceptor_ == nullptr) return;
+  if (accepts && by_ring) {
+    acceptor_->Start();
+  } else {
+    acceptor_->Stop();
+  }
 }
 
 }  // namespace percore

@@ -56,6 +56,10 @@
 
 namespace percore {
 
+namespace internal {
+class RingAcceptor;
+}  // namespace internal
+
 // What becomes of clients that come when all places are taken.
 enum class WhenFull {
   // They wait in the kernel's backlog until a connection is closed.
@@ -83,6 +87,12 @@ struct ListenerOptions {
 // descriptors, the socket and the reserve. Each listener has a reserve of its
 // own: those of one loop may run out in the same round, and those of two loops
 // would have to lock a shared one.
+//
+// On a loop with a ring (EventBase::ring()) the kernel accepts by itself: TCP
+// connections without a limit, of a socket with SO_REUSEPORT, which has one
+// listener (see ListenSockets). That spares those system calls, but for
+// connections that come at once: of each but the last of them the peer's
+// address is asked for. It is 0.0.0.0:0 if that peer has gone already.
 class Listener {
  public:
   // `connection` is non-blocking and close-on-exec, and the callback's to keep.
@@ -111,7 +121,8 @@ class Listener {
   // FailedPrecondition after Release(). Without a descriptor for the reserve it
   // does without one, and tries again after each rest.
   absl::Status Enable();
-  // Stops accepting; clients wait in the backlog.
+  // Stops accepting; clients wait in the backlog. Those that the kernel has
+  // accepted already wait here: for Enable(), or a callback.
   void Disable();
   bool enabled() const { return enabled_; }
 
@@ -126,7 +137,9 @@ class Listener {
   ConnectionPlace TakePlace() { return std::move(place_); }
 
   // Disables the listener and gives the socket back, still listening, so that
-  // it is not closed with the listener.
+  // it is not closed with the listener. Clients that the kernel has accepted
+  // already are the callback's before this returns; without one they are
+  // closed.
   UniqueFd Release();
 
   // -1 after Release().
@@ -140,6 +153,11 @@ class Listener {
  private:
   enum class Admission { kAccept, kReject, kNotNow };
 
+  // What the kernel has accepted by itself.
+  void DeliverBatch();
+  // The first of it. The callback may destroy the listener.
+  void DeliverOne();
+  void StopUsingRing(int error);
   void AcceptBatch();
   Admission Admit(int accepted);
   // What to do after accept() returned `error`; true to go on accepting.
@@ -153,7 +171,8 @@ class Listener {
   bool accepting() const {
     return enabled_ && callback_ != nullptr && !resting_ && !waiting_;
   }
-  // Has the socket watched as long as there is a point in it.
+  // Has the kernel accept, or the socket watched, as long as there is a point
+  // in it.
   void UpdateInterest();
 
   EventBase& base_;
@@ -169,9 +188,11 @@ class Listener {
   ConnectionPlace place_;  // of the connection that the callback is called for
   UniqueFd reserve_;
   Event readable_;
+  std::unique_ptr<internal::RingAcceptor> acceptor_;  // null if it cannot be
   Event rested_;
   Duration next_rest_ = kFirstRest;
   bool enabled_ = false;
+  bool by_ring_ = true;   // if there is an acceptor: it accepts
   bool resting_ = false;  // until rested_
   bool waiting_ = false;  // for quota_
 };

@@ -8,15 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "percore/runtime/error.h"
-#include "percore/runtime/internal/choose_backend.h"
 #include "percore/runtime/internal/event_registry.h"
 #include "percore/runtime/log.h"
 
 namespace percore {
 namespace {
-
-using std::chrono::duration_cast;
-using std::chrono::nanoseconds;
 
 constexpr EventFlags kDescriptorFlags =
     EventFlags::kRead | EventFlags::kWrite | EventFlags::kClosed;
@@ -26,97 +22,6 @@ constexpr EventFlags kDescriptorFlags =
 constexpr Duration kRetryInterval = std::chrono::milliseconds(10);
 
 }  // namespace
-
-const std::vector<std::string>& EventBase::SupportedBackends() {
-  return internal::BackendNames();
-}
-
-absl::StatusOr<std::unique_ptr<EventBase>> EventBase::Create(
-    const EventBaseOptions& options) {
-  if (options.priorities < 1 || options.priorities > 256) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("priorities must be 1 to 256, not ", options.priorities));
-  }
-  if (options.deferred_per_round < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("deferred_per_round must be at least 1, not ",
-                     options.deferred_per_round));
-  }
-  if (options.limits.max_callbacks < 1 || options.limits.from_priority < 0 ||
-      options.limits.max_interval <= Duration::zero()) {
-    return absl::InvalidArgumentError(
-        "limits of dispatch must let at least something run");
-  }
-  Kernel& kernel = *options.kernel;
-  absl::StatusOr<std::unique_ptr<internal::Backend>> backend =
-      internal::ChooseBackend({.name = options.backend,
-                               .avoid = options.avoid_backends,
-                               .require = options.require,
-                               .environment = !options.ignore_environment},
-                              kernel);
-  if (!backend.ok()) return backend.status();
-
-  const int event_fd = kernel.EventFd();
-  if (event_fd < 0) return SystemError(-event_fd, "eventfd");
-  std::unique_ptr<EventBase> base(
-      new EventBase(options, event_fd, *std::move(backend)));
-  if (options.signals == SignalMethod::kSignalFd) {
-    const int opened = base->signals_.OpenSignalFd();
-    if (opened < 0) return SystemError(-opened, "signalfd");
-  }
-  if (absl::Status status = base->WatchInternals(); !status.ok()) return status;
-  return base;
-}
-
-EventBase::EventBase(const EventBaseOptions& options, int event_fd,
-                     std::unique_ptr<internal::Backend> backend)
-    : kernel_(*options.kernel),
-      deferred_per_round_(options.deferred_per_round),
-      limits_(options.limits),
-      limited_(limits_.max_callbacks != INT_MAX ||
-               limits_.max_interval != kForever),
-      timer_precision_(options.timers),
-      stats_(options.stats != nullptr ? options.stats
-                                      : std::make_shared<LoopStats>()),
-      notifier_(kernel_, event_fd),
-      backend_(std::move(backend)),
-      ring_(backend_->ring()),
-      descriptors_(*backend_, stats_->change_calls),
-      signals_(notifier_, kernel_),
-      active_(options.priorities),
-      now_(kernel_.Now()),
-      wait_began_(now_),
-      woke_(now_) {}
-
-absl::Status EventBase::WatchInternals() {
-  int result = descriptors_.WatchInternal(notifier_.event_fd(),
-                                          EventFlags::kEdgeTriggered);
-  if (result == 0 && signals_.signal_fd() >= 0) {
-    result = descriptors_.WatchInternal(signals_.signal_fd());
-  }
-  if (result < 0) {
-    return SystemError(-result, "watching the loop's descriptors");
-  }
-  return absl::OkStatus();
-}
-
-EventBase::~EventBase() { RunFinalizers(); }
-
-absl::Status EventBase::ReinitAfterFork() {
-  CheckThread();
-  const int event_fd = kernel_.EventFd();
-  if (event_fd < 0) return SystemError(-event_fd, "eventfd");
-  notifier_.Replace(event_fd);
-  if (signals_.signal_fd() >= 0) {
-    const int opened = signals_.OpenSignalFd();
-    if (opened < 0) return SystemError(-opened, "signalfd");
-  }
-  // The kernel's set of descriptors is the parent's as well: it is left alone.
-  descriptors_.ForgetInternal();
-  const int result = descriptors_.StartAfresh();
-  if (result < 0) return SystemError(-result, "starting the back end afresh");
-  return WatchInternals();
-}
 
 void EventBase::Exit() {
   exit_.store(true);
@@ -131,6 +36,18 @@ void EventBase::Break() {
 void EventBase::Post(absl::AnyInvocable<void()> function) {
   posted_.Push(std::move(function));
   notifier_.WakeIfSleeping();
+}
+
+bool EventBase::WakeIfSleeping(EventBase& waker) {
+  const int sleep = notifier_.EndSleep();
+  if (sleep == internal::Notifier::kAwake) return false;
+  // Prepare watchers run before the waker waits, and may take their time.
+  const bool goes_with_wait = sleep != internal::Notifier::kOnEventFd &&
+                              waker.ring_ != nullptr &&
+                              waker.prepare_watchers_.empty() &&
+                              waker.ring_->Wake(sleep, notifier_.event_fd());
+  if (!goes_with_wait) notifier_.Wake();
+  return true;
 }
 
 absl::Status EventBase::ExitAfter(Duration delay) {
@@ -336,20 +253,13 @@ inline Duration EventBase::WaitTime(RunMode mode, bool changes_complete) {
 inline int EventBase::Wait(Duration timeout) {
   const bool sleeps = timeout > Duration::zero();
   if (sleeps) {
-    notifier_.PrepareToSleep();
+    notifier_.PrepareToSleep(ring_ == nullptr ? internal::Notifier::kOnEventFd
+                                              : ring_->message_fd());
     if (HasNews()) timeout = Duration::zero();
   }
   stats_->wait_calls.Add();
-  int count = 0;
-  if (sleeps && ring_ != nullptr && ring_->HasRequestsOverAtOnce()) {
-    count = backend_->Wait(Duration::zero(), ready_);
-    if (count == 0 && !HasWork() && !ring_->HasRequestsOverAtOnce()) {
-      stats_->wait_calls.Add();
-      count = backend_->Wait(timeout, ready_);
-    }
-  } else {
-    count = backend_->Wait(timeout, ready_);
-  }
+  int count = sleeps && ring_ != nullptr ? WaitWithRing(timeout)
+                                         : backend_->Wait(timeout, ready_);
   notifier_.Awake();
   const TimePoint woke_before = std::exchange(woke_, kernel_.Now());
   now_ = woke_;
@@ -364,8 +274,24 @@ inline int EventBase::Wait(Duration timeout) {
   return count == -EINTR ? 0 : std::min(count, 0);
 }
 
+// Not asleep, what is over at once is heard of at once.
+inline int EventBase::WaitWithRing(Duration timeout) {
+  if (ring_->first_over() == Ring::Over::kAtOnce) {
+    const int count = backend_->Wait(Duration::zero(), ready_);
+    if (count != 0 || HasWork() || ring_->first_over() == Ring::Over::kAtOnce) {
+      return count;
+    }
+    stats_->wait_calls.Add();
+  }
+  if (ring_->first_over() != Ring::Over::kLater) {
+    timeout = std::min(timeout, Ring::kNotForLong);
+  }
+  return backend_->Wait(timeout, ready_);
+}
+
 inline void EventBase::ActivateReady() {
-  stats_->ready_descriptors.Set(static_cast<int64_t>(ready_.size()));
+  const size_t told = ring_ == nullptr ? 0 : ring_->TakeToldCount();
+  stats_->ready_descriptors.Set(static_cast<int64_t>(ready_.size() + told));
   for (const internal::ReadyDescriptor& ready : ready_) {
     if (ready.fd == notifier_.event_fd()) {
       stats_->wakeups.Add();

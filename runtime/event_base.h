@@ -107,6 +107,11 @@ struct EventBaseOptions {
   std::vector<std::string> avoid_backends = {};
   // What the back end must be able to do.
   BackendFeatures require = BackendFeatures::kNone;
+  // One thread makes the loop, runs it and destroys it, as a shard's does. Then
+  // io_uring is the best back end, where the system has all of it (Linux 6.1,
+  // and nobody has switched it off; else the log says so, once): connections
+  // cost less there. For other loops epoll is, whose descriptor is everybody's.
+  bool one_thread = false;
   // Unless `backend` names one, the variables PERCORE_NOEPOLL,
   // PERCORE_NOIO_URING, PERCORE_NOPOLL and PERCORE_NOSELECT in the environment
   // avoid theirs.
@@ -283,6 +288,10 @@ class EventBase {
   // Any thread: wakes the loop if it sleeps; true if it did. What it is to find
   // must have been published with a sequentially consistent store.
   bool WakeIfSleeping() { return notifier_.WakeIfSleeping(); }
+  // The same, in the Publish() of `waker`'s message source. If both loops are
+  // on io_uring it makes no system call: the wake-up goes with the one by which
+  // `waker` waits. This base must not be destroyed before.
+  bool WakeIfSleeping(EventBase& waker);
 
  private:
   friend class BasicEvent;
@@ -348,6 +357,7 @@ class EventBase {
   Duration Prepare(RunMode mode);
   Duration WaitTime(RunMode mode, bool changes_complete);
   int Wait(Duration timeout);
+  int WaitWithRing(Duration timeout);
   void ActivateReady();
   void ActivateAll(const internal::WatchList& events, EventFlags what);
   void ActivateSignals();

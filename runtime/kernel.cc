@@ -51,6 +51,9 @@ int ToMilliseconds(Duration duration) {
       epoll_wait(epoll_fd, events, max_events, ToMilliseconds(timeout)));
 }
 
+// liburing has no name for it.
+bool IsRegistered(const io_uring& ring) { return (ring.int_flags & 1) != 0; }
+
 // Only what is for sockets alone can keep SIGPIPE away.
 ssize_t Send(int fd, const iovec* extents, int count, int flags) {
   // One extent, as most have: with less for the kernel to copy and check.
@@ -143,6 +146,10 @@ int Kernel::EnableRing(io_uring* ring) {
                                IORING_REGISTER_ENABLE_RINGS, nullptr, 0)));
 }
 
+int Kernel::RegisterRing(io_uring* ring) {
+  return io_uring_register_ring_fd(ring);
+}
+
 void Kernel::DestroyRing(io_uring* ring) { io_uring_queue_exit(ring); }
 
 int Kernel::RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers) {
@@ -166,10 +173,11 @@ int Kernel::EnterRing(io_uring* ring, Duration timeout) {
     wait = {.tv_sec = time.tv_sec, .tv_nsec = time.tv_nsec};
     argument.ts = reinterpret_cast<uintptr_t>(&wait);
   }
-  const long result =
-      syscall(__NR_io_uring_enter, ring->enter_ring_fd, submitted,
-              waits ? 1 : 0, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
-              &argument, sizeof(argument));
+  const long result = syscall(
+      __NR_io_uring_enter, ring->enter_ring_fd, submitted, waits ? 1 : 0,
+      IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG |
+          (IsRegistered(*ring) ? IORING_ENTER_REGISTERED_RING : 0),
+      &argument, sizeof(argument));
   // The time has passed; or completions must be taken before there is room for
   // more.
   if (result < 0 && errno != ETIME && errno != EBUSY) return -errno;

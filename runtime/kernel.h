@@ -76,6 +76,10 @@ class Kernel {
   virtual int CreateRing(unsigned entries, io_uring* ring,
                          io_uring_params* params);
   virtual int EnableRing(io_uring* ring);
+  // Makes the ring known to the calling thread's part of the system, which
+  // spares a look-up at each call (Linux 5.18). Only this thread enters and
+  // destroys the ring from then on.
+  virtual int RegisterRing(io_uring* ring);
   virtual void DestroyRing(io_uring* ring);
   // IORING_REGISTER_PBUF_RING of io_uring_register(2).
   virtual int RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers);

@@ -33,7 +33,15 @@ struct LoopStats {
   Counter change_calls;
   // Waits that ended because another thread woke the loop.
   Counter wakeups;
-  Gauge ready_descriptors;  // in the last round
+  // Of a ring of io_uring: requests put in, completions of them, calls after
+  // which the kernel had kept some for want of room, and receives that found no
+  // buffer.
+  Counter ring_submissions;
+  Counter ring_completions;
+  Counter ring_overflows;
+  Counter ring_buffer_exhaustions;
+  // And completions of connections' requests, in the last round.
+  Gauge ready_descriptors;
   Gauge timers_pending;
   Gauge registered_descriptors;
 };

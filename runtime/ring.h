@@ -1,6 +1,6 @@
 // What the kernel does by itself for a loop whose back end is io_uring(7):
-// receives, sends and closes that are asked for, and are over when the loop
-// looks again.
+// accepts, receives, sends and closes that are asked for, and are over when the
+// loop looks again.
 //
 // Others ask the kernel whether they could do something, and then do it. Here
 // requests are gathered during a round and made known by the one system call
@@ -28,13 +28,19 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "percore/runtime/internal/chunked_array.h"
+#include "percore/runtime/internal/ring_request.h"
 #include "percore/runtime/kernel.h"
+#include "percore/runtime/loop_stats.h"
+#include "percore/runtime/time.h"
 
 struct io_uring_buf_reg;  // <liburing.h>
 struct io_uring_sqe;
@@ -42,6 +48,7 @@ struct io_uring_sqe;
 namespace percore {
 
 namespace internal {
+class AcceptRequests;
 class IoUring;
 class IoUringBackend;
 }  // namespace internal
@@ -55,6 +62,10 @@ struct RingCompletion {
   std::optional<uint16_t> buffer = {};
   // There was more to receive.
   bool left_some = false;
+  // Of an accept: whose connection `result` is, where that is known without
+  // asking. It is of the last one that a system call gave.
+  const sockaddr* peer = nullptr;
+  socklen_t peer_size = 0;
 };
 
 // Has requests in a ring, and a seat there by which their completions find it.
@@ -109,18 +120,30 @@ class Ring {
   void Leave(uint32_t seat);
 
   // PutIn() is called before the next system call, once. If its requests are
-  // over at once, the loop does not sleep before it has heard of them.
-  enum class Over : uint8_t { kAtOnce, kLater };
+  // over at once, the loop does not sleep before it has heard of them; if that
+  // is not urgent, it does not sleep for long.
+  enum class Over : uint8_t { kLater, kAtOnceNotUrgent, kAtOnce };
+  static constexpr Duration kNotForLong = std::chrono::milliseconds(10);
   void AskToPutIn(uint32_t seat, Over over);
+  // In a PutIn(): the system call that comes next does not wait. Neither does
+  // it if somebody asks then for what is over at once.
+  void StayAwake() { stay_awake_ = true; }
 
   // A request, to be filled in by a function of liburing's. Null if the kernel
   // takes no more: ask to be called again. A send, or a connect, that it does
   // not take after all completes with -EINTR.
   io_uring_sqe* NextRequest(uint32_t seat, unsigned kind);
 
-  // Both at any time, and with the next system call. What is cancelled
+  // Has `socket` accept connections until that is cancelled, or fails: one such
+  // request of a kind at a time. Those for somebody who has left are closed.
+  // False if the kernel takes no more, as above. What has come of it is told
+  // after all else that a system call gave.
+  bool Accept(uint32_t seat, unsigned kind, int socket);
+
+  // These at any time, and with the next system call. What is cancelled
   // completes with -ECANCELED, unless it just has otherwise. A descriptor is
   // closed at once while no loop runs.
+  void CancelAccept(uint32_t seat, unsigned kind);
   void Cancel(uint32_t seat, unsigned kind);
   void Close(int fd);
 
@@ -150,49 +173,108 @@ class Ring {
 
   Kernel& kernel() { return kernel_; }
 
+  // A receive has found no buffer.
+  void CountExhaustion();
+
   // Whether receives may go on until they are cancelled, into buffers that the
   // kernel chooses (Linux 6.0).
   bool can_receive() const;
+  // Whether accepts may go on, and do so within the loop's system calls only
+  // (Linux 6.1): the address of a peer does not change while it is read.
+  bool can_accept() const;
 
  private:
   friend class EventBase;
   friend class internal::IoUringBackend;
 
-  struct Seat {
-    RingUser* user = nullptr;
-    uint32_t generation = 0;
-    uint32_t next_free : 31 = 0;
-    bool asked : 1 = false;
+  // Every connection has one: 8 bytes. The system hands out addresses of 48
+  // bits to who does not ask for more. Nobody takes and leaves a seat 2^14
+  // times before the kernel has ended what its first owner had there.
+  class Seat {
+   public:
+    // Null if it is free.
+    RingUser* user() const {
+      return taken_ ? reinterpret_cast<RingUser*>(address_) : nullptr;
+    }
+    void Take(RingUser& user) {
+      address_ = reinterpret_cast<uintptr_t>(&user);
+      taken_ = true;
+    }
+    void Leave(uint32_t next_free) {
+      address_ = next_free;
+      taken_ = false;
+      ++generation_;
+    }
+    uint32_t next_free() const { return static_cast<uint32_t>(address_); }
+    uint32_t generation() const { return generation_; }
+    bool asked() const { return asked_; }
+    void set_asked(bool asked) { asked_ = asked; }
+
+   private:
+    uint64_t address_ : 48 = 0;  // or the number of the next free seat
+    uint64_t generation_ : 14 = 0;
+    bool taken_ : 1 = false;
+    bool asked_ : 1 = false;
   };
+  static_assert(sizeof(Seat) == 8, "every connection has one");
   class Messages;
+  struct Sleeper {
+    int ring_fd;
+    int event_fd;
+  };
 
   Ring(Kernel& kernel, std::unique_ptr<internal::IoUring> uring);
 
   // The loop's.
+  void CountIn(LoopStats& stats) { stats_ = &stats; }
+  size_t TakeToldCount() { return std::exchange(told_count_, 0); }
   void set_running(bool running);
+  // How the loop is about to sleep, see internal/notifier.h.
+  int message_fd() const;
+  // Another loop, which waits in the ring `ring_fd`, is woken with the next
+  // system call by a message that it takes for a write to its eventfd; if the
+  // kernel does not pass the message on, by that write. False if there is no
+  // such call to come, or it cannot send messages.
+  bool Wake(int ring_fd, int event_fd);
   // What the back end does around its system call.
+  void PutInWakeUps();
   void PutInAll();
   // A completion of a user's.
   void Tell(uint64_t user_data, int result, uint32_t flags);
+  void TellAccepted();
   void TellPutIn();
   // In place of the ring there is.
   void Renew(std::unique_ptr<internal::IoUring> uring);
   bool HasRequests() const;
-  bool HasRequestsOverAtOnce() const { return over_at_once_; }
-  uint64_t UserData(uint32_t seat, unsigned kind) const;
+  // The first to be over of what was asked for.
+  Over first_over() const { return first_over_; }
+  bool stays_awake() const {
+    return stay_awake_ || first_over_ != Over::kLater;
+  }
+  uint64_t UserData(internal::RingRequest::Of of, uint32_t seat,
+                    unsigned kind) const;
+  void CancelRequest(uint64_t user_data);
+  // Whose request it is; null if he has left.
+  RingUser* UserOf(const internal::RingRequest& request) const;
 
   Kernel& kernel_;
   std::unique_ptr<internal::IoUring> uring_;
   internal::IoUringBackend* backend_ = nullptr;
-  std::vector<Seat> seats_;
+  internal::ChunkedArray<Seat> seats_;
+  uint32_t seat_count_ = 0;
   uint32_t first_free_;
   std::vector<uint32_t> asked_;
   std::vector<uint32_t> put_in_;
+  std::vector<Sleeper> to_wake_;
   std::unique_ptr<Messages> messages_;
+  std::unique_ptr<internal::AcceptRequests> accepts_;
   std::unique_ptr<RingBuffers> buffers_;
+  LoopStats* stats_ = nullptr;  // none without a loop
+  size_t told_count_ = 0;       // completions
   size_t pending_count_ = 0;
   bool running_ = false;
-  bool over_at_once_ = false;  // something of what was asked for
+  Over first_over_ = Over::kLater;
+  bool stay_awake_ = false;  // in the system call that comes next
 };
 
 }  // namespace percore

@@ -41,6 +41,7 @@ absl::Status Shard::Start(EventBaseOptions options) {
   if (absl::Status status = PinThread(cpu_); !status.ok()) return status;
 
   options.stats = loop_stats_;
+  options.one_thread = true;
   absl::StatusOr<std::unique_ptr<EventBase>> base = EventBase::Create(options);
   if (!base.ok()) return base.status();
   base_ = *std::move(base);
@@ -72,7 +73,8 @@ void Shard::Publish() {
   for (const int receiver : publishing_) {
     Outgoing& outgoing = outgoing_[receiver];
     if (outgoing.mailbox->Publish() && receiver != index_) {
-      const bool woken = peer(receiver).base_->WakeIfSleeping();
+      // Whose base lives until all loops of the runtime have ended.
+      const bool woken = peer(receiver).base_->WakeIfSleeping(*base_);
       (woken ? mailbox_stats_->notifications
              : mailbox_stats_->notifications_elided)
           .Add();
@@ -100,6 +102,9 @@ size_t Shard::Deliver() {
   for (int sender = 0; sender < count(); ++sender) {
     bool sender_waits = false;
     delivered += peer(sender).outgoing_[index_].mailbox->Deliver(&sender_waits);
+    // At once, so that it fills the ring while the callbacks of this round run.
+    // A message from ring to ring would go after them, and nobody else would
+    // wake the sender until then.
     if (sender_waits) peer(sender).base_->WakeIfSleeping();
   }
   mailbox_stats_->received.Add(delivered);

@@ -104,16 +104,19 @@ def percore_test(name, copts = [], deps = [], size = "small", **kwargs):
         **kwargs
     )
 
-def percore_test_on_io_uring(test, data = [], **kwargs):
-    """The same program once more, with loops on io_uring where none is named."""
+def percore_test_on(backend, test, data = [], **kwargs):
+    """The same program once more, with loops on `backend` where none is named.
+
+    Without it, shards' loops are on io_uring and others on epoll.
+    """
 
     # buildifier: disable=native-sh-test
     native.sh_test(
-        name = test + "_on_io_uring",
+        name = test + "_on_" + backend,
         srcs = ["//tools:run_test.sh"],
         args = ["$(location :%s)" % test],
         data = data + [":" + test],
-        env = {"PERCORE_NOEPOLL": "1"},
+        env = {"PERCORE_NOIO_URING" if backend == "epoll" else "PERCORE_NOEPOLL": "1"},
         **kwargs
     )
 

@@ -25,7 +25,7 @@ namespace {
 uint32_t& TotalOf(io_uring_sqe& receive) { return receive.file_index; }
 
 // By one request.
-constexpr size_t kMostReceived = size_t{1} << 30;
+constexpr size_t kMostMoved = size_t{1} << 30;
 
 // One sendmsg().
 constexpr size_t kMostExtents = 64;
@@ -49,7 +49,8 @@ CompletionTransport::CompletionTransport(EventBase& base, UniqueFd socket)
       seat_(base.ring()->Join(*this)) {}
 
 CompletionTransport::~CompletionTransport() {
-  receiving_ = connecting_ = to_send_ = wait_for_room_ = false;
+  DropPeer();
+  receiving_ = to_send_ = wait_for_room_ = false;
   CountPending();
   CancelAll();
   DropKept();
@@ -59,6 +60,13 @@ CompletionTransport::~CompletionTransport() {
   }
 }
 
+void CompletionTransport::DropPeer() {
+  if (!connecting_) return;
+  delete std::exchange(peer_, nullptr);
+  connecting_ = false;
+  last_kept_ = nullptr;
+}
+
 void CompletionTransport::CancelAll() {
   if (receive_in_ && !canceling_) ring().Cancel(seat_, kReceive);
   if (room_in_) ring().Cancel(seat_, kRoom);
@@ -66,7 +74,7 @@ void CompletionTransport::CancelAll() {
 }
 
 absl::Status CompletionTransport::Connect(const SocketAddress& address) {
-  peer_ = std::make_unique<SocketAddress>(address);
+  peer_ = new SocketAddress(address);
   connecting_ = true;
   CountPending();
   Ask();
@@ -76,7 +84,7 @@ absl::Status CompletionTransport::Connect(const SocketAddress& address) {
 absl::Status CompletionTransport::StartReceiving() {
   receiving_ = true;
   CountPending();
-  if (last_kept_ != nullptr || end_of_file_ || receive_error_ != 0) {
+  if (has_kept() || end_of_file_ || receive_error_ != 0) {
     turn_.Activate(EventFlags::kRead);
   } else {
     Ask();
@@ -99,7 +107,8 @@ void CompletionTransport::ScheduleSend() {
   if (wait_for_room_) return;
   to_send_ = true;
   CountPending();
-  ring().AskToPutIn(seat_, Ring::Over::kAtOnce);
+  ring().AskToPutIn(
+      seat_, AwaitsSent() ? Ring::Over::kAtOnce : Ring::Over::kAtOnceNotUrgent);
 }
 
 void CompletionTransport::FinishSending() {
@@ -116,20 +125,25 @@ void CompletionTransport::FinishSending() {
 void CompletionTransport::Flush(EventFlags what, FlushMode /*mode*/) {
   if (!Any(what & EventFlags::kWrite) || wait_for_room_) return;
   const size_t room = SendRoom();
-  while (!output().empty() && sent_ < room) {
-    const ssize_t result =
-        output().WriteTo(ring().kernel(), fd(), room - sent_);
+  size_t sent = 0;
+  while (!output().empty() && sent < room) {
+    const ssize_t result = output().WriteTo(ring().kernel(), fd(), room - sent);
     if (result < 0) {
       if (result != -EAGAIN) send_error_ = static_cast<int16_t>(-result);
       break;
     }
-    sent_ += static_cast<uint32_t>(result);
+    sent += static_cast<size_t>(result);
+  }
+  if (sent > 0) {
+    CountSent(sent);
+    sent_ = true;
   }
   turn_.Activate(EventFlags::kWrite);
 }
 
 UniqueFd CompletionTransport::Detach() {
-  receiving_ = connecting_ = to_send_ = wait_for_room_ = false;
+  DropPeer();
+  receiving_ = to_send_ = wait_for_room_ = false;
   CountPending();
   CancelAll();
   ring().Flush();
@@ -144,7 +158,7 @@ UniqueFd CompletionTransport::Detach() {
 }
 
 void CompletionTransport::PutIn() {
-  if (connecting_ && !connect_in_ && peer_ != nullptr) PutInConnect();
+  if (connecting_ && !connect_in_ && !connected_) PutInConnect();
   if (connecting_) return;
   if (receiving_ != receive_in_) PutInReceive();
   if (wait_for_room_ && !room_in_) PutInRoom();
@@ -165,7 +179,7 @@ void CompletionTransport::PutInReceive() {
     return ring().Cancel(seat_, kReceive);
   }
   // What has come is delivered first: only then it is known what may follow.
-  if (last_kept_ != nullptr || end_of_file_ || receive_error_ != 0) return;
+  if (has_kept() || end_of_file_ || receive_error_ != 0) return;
   const size_t room = ReceiveRoom();
   if (room == 0) return;
   ReceiveBuffers& buffers = *ReceiveBuffers::Of(ring());
@@ -175,13 +189,18 @@ void CompletionTransport::PutInReceive() {
   }
   io_uring_sqe* const request = ring().NextRequest(seat_, kReceive);
   if (request == nullptr) return Ask();
-  if (buffers.can_go_on()) {
-    // `room` at a time, and then others have their turn.
+  const size_t capacity = std::min(ReceiveCapacity(), kMostMoved);
+  if (buffers.can_be_bounded()) {
+    // `room` at a time, and then others have their turn. It goes on for one
+    // more, in which this one's bytes are looked at: the rest can wait in the
+    // socket.
     io_uring_prep_recv_multishot(request, fd(), nullptr,
-                                 std::min(room, kMostReceived), 0);
+                                 std::min(room, kMostMoved), 0);
     request->ioprio |= IORING_RECVSEND_BUNDLE;
-    TotalOf(*request) =
-        static_cast<uint32_t>(std::min(ReceiveCapacity(), kMostReceived));
+    TotalOf(*request) = static_cast<uint32_t>(std::min(capacity, 2 * room));
+  } else if (capacity == kMostMoved) {
+    // Nobody bounds it: a buffer at a time.
+    io_uring_prep_recv_multishot(request, fd(), nullptr, 0, 0);
   } else {
     io_uring_prep_recv(request, fd(), nullptr,
                        std::min(room, ReceiveBuffers::kBufferBytes), 0);
@@ -203,8 +222,9 @@ void CompletionTransport::PutInRoom() {
 void CompletionTransport::PutInSend() {
   to_send_ = false;
   CountPending();
-  const size_t room = SendRoom();
-  if (room == 0) return;
+  const size_t room = std::min(SendRoom(), kMostMoved);
+  // The turn that tells of the bytes before these sends on.
+  if (room == 0 || sent_) return;
   std::array<iovec, kMostExtents> extents;
   const size_t count = output().PeekToWrite(extents, room);
   if (count == 0) {
@@ -230,6 +250,9 @@ void CompletionTransport::PutInSend() {
   }
   request->flags |= IOSQE_CQE_SKIP_SUCCESS;
   sending_ = static_cast<uint32_t>(size);
+  // There is more, which follows when this has been sent; or somebody has come
+  // to wait for it since it was asked for.
+  if (size < output().size() || AwaitsSent()) ring().StayAwake();
 }
 
 void CompletionTransport::OnPutIn() {
@@ -280,8 +303,8 @@ void CompletionTransport::OnReceiveCompleted(const RingCompletion& completion) {
       case EAGAIN:
         break;
       case EINVAL:
-        if (buffers->can_go_on()) {
-          buffers->CannotGoOn();
+        if (buffers->can_be_bounded()) {
+          buffers->CannotBeBounded();
           break;
         }
         [[fallthrough]];
@@ -290,7 +313,7 @@ void CompletionTransport::OnReceiveCompleted(const RingCompletion& completion) {
     }
   }
   if (!receiving_) return;
-  if (last_kept_ != nullptr || end_of_file_ || receive_error_ != 0) {
+  if (has_kept() || end_of_file_ || receive_error_ != 0) {
     turn_.Activate(EventFlags::kRead);
   } else if (!receive_in_) {
     Ask();
@@ -311,19 +334,20 @@ void CompletionTransport::OnSendCompleted(int result) {
     wait_for_room_ = true;
     CountPending();
     Ask();
-  } else if (sent_ == 0) {
+  } else if (!sent_) {
     ScheduleSend();
   }
   // Else the turn that tells of this one sends on.
 }
 
 void CompletionTransport::NoteSent(size_t bytes) {
-  sent_ += static_cast<uint32_t>(bytes);
+  CountSent(bytes);
   if (AwaitsSent()) {
+    sent_ = true;
     turn_.Activate(EventFlags::kWrite);
   } else {
     // It calls nobody, then.
-    TellSent(std::exchange(sent_, 0));
+    TellSent();
   }
 }
 
@@ -331,7 +355,6 @@ void CompletionTransport::OnConnectCompleted(int result) {
   connect_in_ = false;
   if (!connecting_ || result == -ECANCELED) return;
   if (result == -EINTR) return Ask();
-  peer_ = nullptr;
   connected_ = true;
   send_error_ = static_cast<int16_t>(-result);
   turn_.Activate(EventFlags::kWrite);
@@ -357,7 +380,8 @@ void CompletionTransport::OnTurn(int /*fd*/, EventFlags what, void* argument) {
 }
 
 bool CompletionTransport::CompleteConnect() {
-  connecting_ = connected_ = false;
+  DropPeer();
+  connected_ = false;
   CountPending();
   if (const int error = std::exchange(send_error_, int16_t{0}); error != 0) {
     return Fail(ConnectionEvent::kNone, error, "connect");
@@ -367,8 +391,9 @@ bool CompletionTransport::CompleteConnect() {
 }
 
 bool CompletionTransport::DeliverSent() {
-  if (const uint32_t bytes = std::exchange(sent_, 0); bytes > 0) {
-    if (!TellSent(bytes)) return false;
+  if (sent_) {
+    sent_ = false;
+    if (!TellSent()) return false;
     if (!output().empty()) ScheduleSend();
   }
   const int error = std::exchange(send_error_, int16_t{0});

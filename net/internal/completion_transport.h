@@ -28,7 +28,7 @@
 
 namespace percore::internal {
 
-class CompletionTransport final : public Transport, private RingUser {
+class CompletionTransport final : public Transport {
  public:
   // Whether it can carry `socket` on `base`: the base has a ring, and the
   // descriptor is a socket's.
@@ -76,22 +76,25 @@ class CompletionTransport final : public Transport, private RingUser {
   bool Fail(ConnectionEvent direction, int error, std::string_view call);
 
   // Received, and not delivered: a list, from `last_kept_` around to it.
+  bool has_kept() const { return !connecting_ && last_kept_ != nullptr; }
   void Keep(Segment* segment);
   Segment* first_kept() const { return last_kept_->next(); }
   Segment* TakeFirstKept(size_t most);
   void DropKept();
 
+  void DropPeer();
   void CancelAll();
   void CountPending();
   void Ask() { ring().AskToPutIn(seat_, Ring::Over::kLater); }
   Ring& ring() { return *turn_.base().ring(); }
 
   BasicEvent turn_;  // activated when there is something to tell
-  Segment* last_kept_ = nullptr;
-  std::unique_ptr<SocketAddress> peer_;  // to be connected to
+  union {
+    Segment* last_kept_ = nullptr;
+    SocketAddress* peer_;  // while it is connected to; its own
+  };
   const uint32_t seat_;
   uint32_t sending_ = 0;  // bytes put in, of which nothing has been heard
-  uint32_t sent_ = 0;     // bytes, not told
   int16_t receive_error_ = 0;
   int16_t send_error_ = 0;
   bool receiving_ : 1 = false;   // the user wants bytes
@@ -100,6 +103,7 @@ class CompletionTransport final : public Transport, private RingUser {
   bool drained_ : 1 = false;     // the socket, when it was last received from
   bool end_of_file_ : 1 = false;
   bool to_send_ : 1 = false;
+  bool sent_ : 1 = false;     // some, and not told
   bool room_in_ : 1 = false;  // the kernel has a request
   bool wait_for_room_ : 1 = false;
   bool connecting_ : 1 = false;
@@ -109,6 +113,8 @@ class CompletionTransport final : public Transport, private RingUser {
   bool pending_ : 1 = false;  // counted as such
   bool detached_ : 1 = false;
 };
+
+static_assert(sizeof(CompletionTransport) == 96, "every connection has one");
 
 }  // namespace percore::internal
 

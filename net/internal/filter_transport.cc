@@ -261,7 +261,7 @@ bool FilterTransport::Send() {
     break;
   }
   const size_t sent = before - source.size();
-  return sent == 0 || TellSent(sent);
+  return sent == 0 || CountAndTellSent(sent);
 }
 
 }  // namespace percore::internal

@@ -114,7 +114,7 @@ bool ReadinessTransport::Write() {
     sent += static_cast<size_t>(result);
   }
   if (result < 0 && result != -EAGAIN) {
-    if (sent > 0 && !TellSent(sent)) return false;
+    if (sent > 0 && !CountAndTellSent(sent)) return false;
     return Fail(ConnectionEvent::kWriting, static_cast<int>(-result), "write");
   }
   // Whoever has more to send than one turn's worth waits for the next turn in
@@ -127,7 +127,7 @@ bool ReadinessTransport::Write() {
       return TellError(ConnectionEvent::kWriting, status);
     }
   }
-  return sent == 0 || TellSent(sent);
+  return sent == 0 || CountAndTellSent(sent);
 }
 
 bool ReadinessTransport::Fail(ConnectionEvent direction, int error,

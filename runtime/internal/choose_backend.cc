@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 
 #include "absl/status/status.h"
@@ -12,6 +13,8 @@
 #include "percore/runtime/internal/io_uring_backend.h"
 #include "percore/runtime/internal/poll_backend.h"
 #include "percore/runtime/internal/select_backend.h"
+#include "percore/runtime/log.h"
+#include "percore/runtime/ring.h"
 
 namespace percore::internal {
 namespace {
@@ -20,21 +23,24 @@ using Made = absl::StatusOr<std::unique_ptr<Backend>>;
 
 struct Entry {
   const char* name;
-  Made (*make)(Kernel& kernel);
+  Made (*make)(Kernel& kernel, bool one_thread);
 };
 
-// Best first.
+// Best first, for a loop of which nothing is known.
+constexpr size_t kIoUring = 1;
 constexpr std::array<Entry, 4> kEntries = {{
     {"epoll",
-     [](Kernel& kernel) -> Made { return EpollBackend::Create(kernel); }},
+     [](Kernel& kernel, bool) -> Made { return EpollBackend::Create(kernel); }},
     {"io_uring",
-     [](Kernel& kernel) -> Made { return IoUringBackend::Create(kernel); }},
+     [](Kernel& kernel, bool one_thread) -> Made {
+       return IoUringBackend::Create(kernel, one_thread);
+     }},
     {"poll",
-     [](Kernel& kernel) -> Made {
+     [](Kernel& kernel, bool) -> Made {
        return std::make_unique<PollBackend>(kernel);
      }},
     {"select",
-     [](Kernel& kernel) -> Made {
+     [](Kernel& kernel, bool) -> Made {
        return std::make_unique<SelectBackend>(kernel);
      }},
 }};
@@ -64,6 +70,27 @@ bool IsNotThere(const absl::Status& status) {
   return absl::IsUnimplemented(status) || absl::IsPermissionDenied(status);
 }
 
+// Null, and nobody has failed, where it is not for this loop.
+std::unique_ptr<Backend> TryIoUring(const BackendDemands& demands,
+                                    Kernel& kernel) {
+  if (!ObstacleTo(kEntries[kIoUring], demands).empty()) return nullptr;
+  absl::StatusOr<std::unique_ptr<IoUringBackend>> made =
+      IoUringBackend::Create(kernel, /*one_thread=*/true);
+  absl::Status status = made.status();
+  if (made.ok()) {
+    if (Any(demands.require & ~(*made)->features())) return nullptr;
+    if ((*made)->ring()->can_receive()) return *std::move(made);
+    // Its connections would make more system calls than those on epoll.
+    status = absl::UnimplementedError("io_uring: before Linux 6.1");
+  }
+  static std::atomic<bool> said{false};
+  if (!said.exchange(true)) {
+    Log(LogLevel::kInfo,
+        absl::StrCat("falling back to epoll: ", status.message()));
+  }
+  return nullptr;
+}
+
 absl::Status CheckNames(const BackendDemands& demands) {
   std::vector<std::string> asked = demands.avoid;
   if (!demands.name.empty()) asked.push_back(demands.name);
@@ -91,12 +118,17 @@ const std::vector<std::string>& BackendNames() {
 
 Made ChooseBackend(const BackendDemands& demands, Kernel& kernel) {
   if (absl::Status status = CheckNames(demands); !status.ok()) return status;
+  if (demands.one_thread && demands.name.empty()) {
+    if (std::unique_ptr<Backend> made = TryIoUring(demands, kernel)) {
+      return made;
+    }
+  }
   std::vector<std::string> obstacles;
   for (const Entry& entry : kEntries) {
     if (!demands.name.empty() && demands.name != entry.name) continue;
     std::string obstacle = ObstacleTo(entry, demands);
     if (obstacle.empty()) {
-      Made made = entry.make(kernel);
+      Made made = entry.make(kernel, demands.one_thread);
       if (made.ok()) {
         const BackendFeatures missing = demands.require & ~(*made)->features();
         if (!Any(missing)) return made;

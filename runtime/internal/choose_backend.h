@@ -18,6 +18,9 @@ struct BackendDemands {
   std::string name = {};
   std::vector<std::string> avoid = {};
   BackendFeatures require = BackendFeatures::kNone;
+  // As EventBaseOptions::one_thread: io_uring is the best then, if the system
+  // has all of it; else it says so, once in a process.
+  bool one_thread = false;
   // Whether PERCORE_NOEPOLL, PERCORE_NOIO_URING, PERCORE_NOPOLL and
   // PERCORE_NOSELECT, set to anything, avoid theirs.
   bool environment = true;

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "percore/runtime/error.h"
+#include "percore/runtime/internal/ring_request.h"
 
 // Linux 6.6; not known to liburing 2.3.
 #ifndef IORING_SETUP_NO_SQARRAY
@@ -61,16 +62,20 @@ absl::Status Refusal(int error) {
   }
 }
 
-bool RefersToMemory(const io_uring_sqe& request) {
+// It refers to memory that will not be the same at the next call, or wakes a
+// loop that nobody else wakes.
+bool CannotWait(const io_uring_sqe& request) {
   return request.opcode == IORING_OP_SEND ||
          request.opcode == IORING_OP_SENDMSG ||
-         request.opcode == IORING_OP_CONNECT;
+         request.opcode == IORING_OP_CONNECT ||
+         request.opcode == IORING_OP_MSG_RING;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<IoUring>> IoUring::Create(Kernel& kernel) {
-  std::unique_ptr<IoUring> made(new IoUring(kernel));
+absl::StatusOr<std::unique_ptr<IoUring>> IoUring::Create(Kernel& kernel,
+                                                         bool one_thread) {
+  std::unique_ptr<IoUring> made(new IoUring(kernel, one_thread));
   io_uring_params params;
   int result = -EINVAL;
   for (const unsigned flags : kSetups) {
@@ -100,7 +105,14 @@ IoUring::~IoUring() {
   // The kernel cancels what is left of a ring that is closed, too: some time
   // later, with the files open until then, and interrupting this thread.
   // In a child of fork() they are the parent's.
-  if (thread_ != 0 && IsOwnThread() && process_ == getpid()) CancelAll();
+  const bool own = process_ == getpid();
+  if (own && thread_ != 0 && IsOwnThread()) {
+    CancelAll();
+  } else {
+    // What a thread has registered, only it could take back.
+    ring_.int_flags = 0;
+  }
+  if (own) DropCompletions();
   kernel_.DestroyRing(&ring_);
 }
 
@@ -108,10 +120,21 @@ void IoUring::CancelAll() {
   io_uring_sqe* const request = NextRequest();
   if (request == nullptr) return;
   io_uring_prep_cancel64(request, 0, IORING_ASYNC_CANCEL_ANY);
+  request->user_data = RingRequest::kNobody;
   // Its own completion comes last, at the latest with the second call.
   for (int calls = 0; calls < 2 && Enter(Duration::zero()) > 0; ++calls) {
-    TakeCompletions([](const Completion&) {});
+    DropCompletions();
   }
+  while (overflowed() && Enter(Duration::zero()) > 0) DropCompletions();
+}
+
+void IoUring::DropCompletions() {
+  TakeCompletions([this](const Completion& completion) {
+    const RingRequest request = RingRequest::Unpack(completion.user_data);
+    if (request.of == RingRequest::Of::kAccept && completion.result >= 0) {
+      kernel_.Close(completion.result);
+    }
+  });
 }
 
 io_uring_sqe* IoUring::NextRequest() {
@@ -139,19 +162,20 @@ int IoUring::TryToEnter(Duration timeout) {
   if (thread_ == 0) [[unlikely]] {
     if (const int error = kernel_.EnableRing(&ring_); error < 0) return error;
     thread_ = ThisThreadsNumber();
+    // It is as good without.
+    if (one_thread_ && can_receive()) (void)kernel_.RegisterRing(&ring_);
   }
   return IsOwnThread() ? kernel_.EnterRing(&ring_, timeout) : -EXDEV;
 }
 
 // There was no call, or the kernel was out of memory, or interrupted. Those
-// that refer to memory, which will not be the same at the next call, are taken
-// back; the others stay.
+// that cannot wait for the next call are taken back; the others stay.
 void IoUring::TakeBackRefused() {
   io_uring_sq& queue = ring_.sq;
   unsigned kept = *queue.khead;
   for (unsigned i = kept; i != queue.sqe_tail; ++i) {
     const io_uring_sqe& request = queue.sqes[i & queue.ring_mask];
-    if (RefersToMemory(request)) {
+    if (CannotWait(request)) {
       refused_.push_back(
           {.user_data = request.user_data, .result = -EINTR, .flags = 0});
     } else {

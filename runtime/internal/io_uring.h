@@ -24,7 +24,9 @@ class IoUring {
   // Asks for what makes a ring cheap, and does without what this kernel does
   // not know. Fails if it lacks what is needed (Unimplemented), or refuses
   // (PermissionDenied: by sysctl kernel.io_uring_disabled, or by seccomp).
-  static absl::StatusOr<std::unique_ptr<IoUring>> Create(Kernel& kernel);
+  // `one_thread`: no other than the one that enters it will destroy it.
+  static absl::StatusOr<std::unique_ptr<IoUring>> Create(Kernel& kernel,
+                                                         bool one_thread);
   IoUring(const IoUring&) = delete;
   IoUring& operator=(const IoUring&) = delete;
   ~IoUring();
@@ -36,9 +38,15 @@ class IoUring {
   // Whether there are some that the kernel has not seen.
   bool HasRequests() const { return ring_.sq.sqe_tail != *ring_.sq.khead; }
 
+  // How many the kernel has taken, counted on and on.
+  uint32_t taken() const {
+    return __atomic_load_n(ring_.sq.khead, __ATOMIC_RELAXED);
+  }
+
   // Makes the requests known and waits, see Kernel::EnterRing(). -EXDEV for
-  // another thread than the ring's. No request that refers to memory is left
-  // over: if the kernel does not take it, it completes with -EINTR.
+  // another thread than the ring's. No request that refers to memory, or wakes
+  // another loop, is left over: if the kernel does not take it, it completes
+  // with -EINTR.
   int Enter(Duration timeout);
 
   // Whether the calling thread may enter.
@@ -72,6 +80,11 @@ class IoUring {
             IORING_SQ_CQ_OVERFLOW) != 0;
   }
 
+  // Whether there are more, taken or not.
+  bool HasCompletions() const {
+    return io_uring_cq_ready(&ring_) > 0 || overflowed();
+  }
+
   // IORING_REGISTER_PBUF_RING. 0 or -errno.
   int RegisterBuffers(io_uring_buf_reg* buffers) {
     return kernel_.RegisterRingBuffers(&ring_, buffers);
@@ -80,17 +93,37 @@ class IoUring {
   bool can_receive() const {
     return (ring_.flags & IORING_SETUP_SINGLE_ISSUER) != 0;
   }
+  // Whether it knows messages to other rings: Linux 5.18, and 6.1 if they have
+  // such flags as this one.
+  bool can_send_messages() const {
+    return (ring_.flags & IORING_SETUP_SINGLE_ISSUER) != 0;
+  }
+  // Where other rings' messages reach it. -1 before it has been entered, and in
+  // another thread than its own, which is going to make a ring of its own.
+  int message_fd() const {
+    return can_send_messages() && thread_ != 0 && IsOwnThread() ? ring_.ring_fd
+                                                                : -1;
+  }
+  // Whether nothing goes on but while a call is made (Linux 6.1). Accepts that
+  // go on are older.
+  bool can_accept() const {
+    return (ring_.flags & IORING_SETUP_DEFER_TASKRUN) != 0;
+  }
 
  private:
-  explicit IoUring(Kernel& kernel) : kernel_(kernel) {}
+  IoUring(Kernel& kernel, bool one_thread)
+      : kernel_(kernel), one_thread_(one_thread) {}
 
   // Ends all requests that the kernel has.
   void CancelAll();
+  // Takes completions of which nobody will be told.
+  void DropCompletions();
   int TryToEnter(Duration timeout);
   // Takes back what it has not taken.
   void TakeBackRefused();
 
   Kernel& kernel_;
+  const bool one_thread_;
   io_uring ring_ = {};
   std::vector<Completion> refused_;
   bool created_ = false;

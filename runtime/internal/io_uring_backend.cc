@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "percore/runtime/internal/notifier.h"
 #include "percore/runtime/internal/poll_mask.h"
 #include "percore/runtime/internal/ring_request.h"
 
@@ -18,15 +19,19 @@ uint64_t UserData(int fd, uint32_t request) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<IoUringBackend>> IoUringBackend::Create(
-    Kernel& kernel) {
-  absl::StatusOr<std::unique_ptr<IoUring>> ring = IoUring::Create(kernel);
+    Kernel& kernel, bool one_thread) {
+  absl::StatusOr<std::unique_ptr<IoUring>> ring =
+      IoUring::Create(kernel, one_thread);
   if (!ring.ok()) return ring.status();
   return std::unique_ptr<IoUringBackend>(
-      new IoUringBackend(kernel, *std::move(ring)));
+      new IoUringBackend(kernel, one_thread, *std::move(ring)));
 }
 
-IoUringBackend::IoUringBackend(Kernel& kernel, std::unique_ptr<IoUring> uring)
-    : kernel_(kernel), ring_(kernel, std::move(uring)) {
+IoUringBackend::IoUringBackend(Kernel& kernel, bool one_thread,
+                               std::unique_ptr<IoUring> uring)
+    : kernel_(kernel),
+      one_thread_(one_thread),
+      ring_(kernel, std::move(uring)) {
   ring_.backend_ = this;
 }
 
@@ -68,7 +73,8 @@ int IoUringBackend::Remove(int fd) {
 void IoUringBackend::Forget(int fd) { Remove(fd); }
 
 int IoUringBackend::Reset() {
-  absl::StatusOr<std::unique_ptr<IoUring>> fresh = IoUring::Create(kernel_);
+  absl::StatusOr<std::unique_ptr<IoUring>> fresh =
+      IoUring::Create(kernel_, one_thread_);
   if (!fresh.ok()) return -EMFILE;
   watches_.clear();
   to_arm_.clear();
@@ -100,16 +106,33 @@ void IoUringBackend::Flush() {
 }
 
 int IoUringBackend::Enter(Duration timeout) {
-  if (const int error = PutIn(); error < 0) return error;
-  ring_.PutInAll();
-  const int result = uring().Enter(timeout);
+  const uint32_t taken = uring().taken();
+  size_t completions = 0;
+  size_t overflows = 0;
+  ring_.PutInWakeUps();
+  int result = PutIn();
+  if (result == 0) {
+    ring_.PutInAll();
+    if (ring_.stays_awake()) timeout = Duration::zero();
+    result = uring().Enter(timeout);
+  }
   // All that there are: who has not been told by then that his request failed
-  // takes it that it did not.
-  do {
-    uring().TakeCompletions([this](const IoUring::Completion& completion) {
+  // takes it that it did not. After an error too: a wake-up that was not passed
+  // on must not wait.
+  for (;; ++overflows) {
+    uring().TakeCompletions([&](const IoUring::Completion& completion) {
+      ++completions;
       Complete(completion);
     });
-  } while (uring().overflowed() && uring().Enter(Duration::zero()) >= 0);
+    if (!uring().overflowed() || uring().Enter(Duration::zero()) < 0) break;
+  }
+  if (ring_.stats_ != nullptr) {
+    LoopStats& stats = *ring_.stats_;
+    stats.ring_submissions.Add(uring().taken() - taken);
+    stats.ring_completions.Add(completions);
+    if (overflows > 0) stats.ring_overflows.Add(overflows);
+  }
+  ring_.TellAccepted();
   ring_.TellPutIn();
   return result;
 }
@@ -163,7 +186,8 @@ int IoUringBackend::PutIn() {
 }
 
 int IoUringBackend::StartAfresh() {
-  absl::StatusOr<std::unique_ptr<IoUring>> fresh = IoUring::Create(kernel_);
+  absl::StatusOr<std::unique_ptr<IoUring>> fresh =
+      IoUring::Create(kernel_, one_thread_);
   if (!fresh.ok()) return -EMFILE;
   to_cancel_.clear();
   for (size_t fd = 0; fd < watches_.size(); ++fd) {
@@ -180,8 +204,11 @@ void IoUringBackend::Complete(const IoUring::Completion& completion) {
       return CompletePoll(completion);
     case RingRequest::Of::kUser:
     case RingRequest::Of::kClose:
+    case RingRequest::Of::kAccept:
       return ring_.Tell(completion.user_data, completion.result,
                         completion.flags);
+    case RingRequest::Of::kWakeUp:
+      return CompleteWakeUp(completion);
     case RingRequest::Of::kNobody:
       return;
   }
@@ -207,6 +234,19 @@ void IoUringBackend::CompletePoll(const IoUring::Completion& completion) {
       {.fd = fd,
        .generation = watch->generation,
        .what = FromPollMask(static_cast<uint32_t>(completion.result))});
+}
+
+// Another loop's to this one, or one of this loop's that the kernel did not
+// pass on.
+void IoUringBackend::CompleteWakeUp(const IoUring::Completion& completion) {
+  const auto event_fd =
+      static_cast<int>(RingRequest::Unpack(completion.user_data).number);
+  if (completion.result < 0) {
+    Notifier::Wake(kernel_, event_fd);
+  } else {
+    found_.push_back(
+        {.fd = event_fd, .generation = 0, .what = EventFlags::kRead});
+  }
 }
 
 }  // namespace percore::internal

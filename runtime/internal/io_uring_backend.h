@@ -31,7 +31,8 @@ namespace percore::internal {
 class IoUringBackend final : public Backend {
  public:
   // Fails as IoUring::Create() does.
-  static absl::StatusOr<std::unique_ptr<IoUringBackend>> Create(Kernel& kernel);
+  static absl::StatusOr<std::unique_ptr<IoUringBackend>> Create(
+      Kernel& kernel, bool one_thread);
 
   const char* name() const override { return "io_uring"; }
   BackendFeatures features() const override {
@@ -67,7 +68,8 @@ class IoUringBackend final : public Backend {
     State state = State::kUnknown;
   };
 
-  IoUringBackend(Kernel& kernel, std::unique_ptr<IoUring> uring);
+  IoUringBackend(Kernel& kernel, bool one_thread,
+                 std::unique_ptr<IoUring> uring);
 
   IoUring& uring() { return *ring_.uring_; }
 
@@ -83,8 +85,10 @@ class IoUringBackend final : public Backend {
   int StartAfresh();
   void Complete(const IoUring::Completion& completion);
   void CompletePoll(const IoUring::Completion& completion);
+  void CompleteWakeUp(const IoUring::Completion& completion);
 
   Kernel& kernel_;
+  const bool one_thread_;
   Ring ring_;
   std::vector<Watch> watches_;  // by number
   std::vector<int> to_arm_;

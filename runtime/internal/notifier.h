@@ -8,6 +8,11 @@
 //      loop                          sender
 //      sleeping = true               work is published
 //      work? -> do not wait          sleeping? -> write to the eventfd
+//
+// A loop that waits in a ring of io_uring(7) says in which with the same word.
+// A sender that has a ring as well then may send a message there instead.
+// Should the loop meanwhile have woken up by itself, and made another ring,
+// then it has found the work.
 #ifndef PERCORE_RUNTIME_INTERNAL_NOTIFIER_H_
 #define PERCORE_RUNTIME_INTERNAL_NOTIFIER_H_
 
@@ -34,14 +39,20 @@ class Notifier {
   // drained when it is ready.
   int event_fd() const { return event_fd_; }
 
+  // How a loop sleeps: where it is not one of these, in the ring that has this
+  // descriptor.
+  static constexpr int kAwake = -2;
+  static constexpr int kOnEventFd = -1;
+
   // The loop's thread.
-  void PrepareToSleep() { sleeping_.store(true); }
-  void Awake() { sleeping_.store(false, std::memory_order_relaxed); }
+  void PrepareToSleep(int sleep) { sleep_.store(sleep); }
+  void Awake() { sleep_.store(kAwake, std::memory_order_relaxed); }
   // In a child of fork(): takes over `event_fd` for the old one, which is the
   // parent's to be woken with.
   void Replace(int event_fd) {
     kernel_.Close(std::exchange(event_fd_, event_fd));
     process_ = getpid();
+    Awake();
   }
   void Drain() {
     uint64_t count = 0;
@@ -51,27 +62,34 @@ class Notifier {
   // Any thread, after its work was published with a sequentially consistent
   // store. True if the loop slept and was woken by this call.
   bool WakeIfSleeping() {
-    if (!sleeping_.load() || !sleeping_.exchange(false)) return false;
+    if (EndSleep() == kAwake) return false;
     Wake();
     return true;
+  }
+  // The same, but it is left to the caller to wake the loop if it slept, and
+  // how it did. Nobody else wakes it from now on.
+  int EndSleep() {
+    return sleep_.load() == kAwake ? kAwake : sleep_.exchange(kAwake);
   }
 
   // False in a child of fork() until Replace().
   bool IsOwn() const { return process_ == getpid(); }
 
   // Any thread, signal handlers too.
-  void Wake() {
+  void Wake() { Wake(kernel_, event_fd_); }
+  // The one with this eventfd.
+  static void Wake(Kernel& kernel, int event_fd) {
     // Fails only if 2^64 - 2 wake-ups are unread (EAGAIN), and wakes all the
     // same then.
     const uint64_t one = 1;
-    kernel_.Write(event_fd_, &one, sizeof(one));
+    kernel.Write(event_fd, &one, sizeof(one));
   }
 
  private:
   Kernel& kernel_;
   int event_fd_;
   pid_t process_ = getpid();
-  std::atomic<bool> sleeping_{false};
+  std::atomic<int> sleep_{kAwake};
 };
 
 }  // namespace percore::internal

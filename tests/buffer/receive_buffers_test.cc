@@ -58,6 +58,10 @@ class Receiver : public RingUser {
   const uint32_t seat_;
 };
 
+constexpr int64_t kFirstOfferedBytes =
+    ReceiveBuffers::kFirstOffered *
+    (ReceiveBuffers::kBufferBytes + Segment::kHeaderBytes);
+
 class ReceiveBuffersTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -101,9 +105,8 @@ TEST_F(ReceiveBuffersTest, GiveTheSegmentThatWasReceivedIntoWithoutACopy) {
   EXPECT_EQ(receiver.received.ToString(), std::string(10'000, 'x'));
   EXPECT_EQ(memory_->copied_bytes.Get(), copied);
   // Another one has taken its place.
-  EXPECT_EQ(memory_->segments_in_use.Get(),
-            segments_before_ +
-                static_cast<int64_t>(ReceiveBuffers::kFirstOffered) + 1);
+  EXPECT_EQ(memory_->segments_in_use.Get(), segments_before_ + 1);
+  EXPECT_EQ(memory_->bytes_offered.Get(), kFirstOfferedBytes);
 }
 
 TEST_F(ReceiveBuffersTest, FewBytesDoNotKeepALargeSegment) {
@@ -153,6 +156,18 @@ TEST_F(ReceiveBuffersTest, MoreAreOfferedWhenSmallPiecesFindNone) {
   for (const auto& receiver : receivers) {
     EXPECT_EQ(receiver->received.size(), 1u);
   }
+  EXPECT_EQ(memory_->bytes_offered.Get(), 2 * kFirstOfferedBytes);
+
+  // And fewer when they were not needed for long.
+  for (size_t i = 0; i < 3 * ReceiveBuffers::kCallsToLookBack; ++i) {
+    receivers[0]->Receive();
+    ASSERT_EQ(write(pairs[0][1], "x", 1), 1);
+    Run();
+  }
+  EXPECT_EQ(buffers().offered(), ReceiveBuffers::kFirstOffered);
+  EXPECT_EQ(memory_->bytes_offered.Get(), kFirstOfferedBytes);
+  EXPECT_EQ(receivers[0]->received.size(),
+            1u + 3 * ReceiveBuffers::kCallsToLookBack);
 }
 
 TEST_F(ReceiveBuffersTest, WhoeverHasLeftDoesNotKeepThem) {

@@ -55,6 +55,10 @@ TEST(CollectorTest, ShowsEveryNumberOfALoop) {
   loop->ready_descriptors.Set(12);
   loop->timers_pending.Set(13);
   loop->registered_descriptors.Set(14);
+  loop->ring_submissions.Add(15);
+  loop->ring_completions.Add(16);
+  loop->ring_overflows.Add(17);
+  loop->ring_buffer_exhaustions.Add(18);
   Collector collector;
   collector.AddShard(3, loop, std::make_shared<MailboxStats>());
   const auto values = Values(collector);
@@ -75,6 +79,10 @@ TEST(CollectorTest, ShowsEveryNumberOfALoop) {
       {"percore_loop_ready_events{shard=3}", 12},
       {"percore_loop_timers_pending{shard=3}", 13},
       {"percore_loop_registered_fds{shard=3}", 14},
+      {"percore_uring_submissions_total", 15},
+      {"percore_uring_completions_total", 16},
+      {"percore_uring_cq_overflows_total", 17},
+      {"percore_uring_buffer_exhaustions_total", 18},
   };
   for (const auto& [name, value] : expected) {
     ASSERT_TRUE(values.contains(name)) << name;
@@ -108,11 +116,13 @@ TEST(CollectorTest, ShowsTheMemoryOfBuffers) {
   memory->segments_in_use.Set(3);
   memory->copied_bytes.Add(4);
   memory->file_bytes.Set(5);
+  memory->bytes_offered.Set(6);
   Collector collector;
   collector.AddBufferMemory(0, memory);
   const auto values = Values(collector);
   EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=in_use}"), 1);
   EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=pooled}"), 2);
+  EXPECT_EQ(values.at("percore_buffer_bytes{shard=0,state=offered}"), 6);
   EXPECT_EQ(values.at("percore_buffer_segments{shard=0}"), 3);
   EXPECT_EQ(values.at("percore_buffer_copied_bytes_total{shard=0}"), 4);
   EXPECT_EQ(values.at("percore_buffer_file_bytes{shard=0}"), 5);
@@ -195,6 +205,10 @@ TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
       {"percore_loop_ready_events", kGauge, "shard"},
       {"percore_loop_timers_pending", kGauge, "shard"},
       {"percore_loop_registered_fds", kGauge, "shard"},
+      {"percore_uring_submissions_total", kCounter, ""},
+      {"percore_uring_completions_total", kCounter, ""},
+      {"percore_uring_cq_overflows_total", kCounter, ""},
+      {"percore_uring_buffer_exhaustions_total", kCounter, ""},
       {"percore_xshard_messages_sent_total", kCounter, "shard"},
       {"percore_xshard_messages_received_total", kCounter, "shard"},
       {"percore_xshard_queue_full_total", kCounter, "shard"},

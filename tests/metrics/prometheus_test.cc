@@ -139,7 +139,9 @@ class PrometheusTest : public testing::Test {
          {&loop->iterations, &loop->read_events, &loop->write_events,
           &loop->signal_events, &loop->timeout_events, &loop->deferred_events,
           &loop->message_events, &loop->other_events, &loop->wait_calls,
-          &loop->change_calls, &loop->wakeups}) {
+          &loop->change_calls, &loop->wakeups, &loop->ring_submissions,
+          &loop->ring_completions, &loop->ring_overflows,
+          &loop->ring_buffer_exhaustions}) {
       counter->Add(next_++);
     }
     loop->busy_nanoseconds.Add(1'500'000'000);
@@ -159,6 +161,7 @@ class PrometheusTest : public testing::Test {
 
     const auto memory = std::make_shared<BufferMemoryStats>();
     memory->bytes_in_use.Set(-next_++);  // a gauge of one shard may be negative
+    memory->bytes_offered.Set(next_++);
     memory->bytes_pooled.Set(next_++);
     memory->segments_in_use.Set(next_++);
     memory->file_bytes.Set(next_++);
@@ -214,7 +217,7 @@ TEST_F(PrometheusTest, ReadsEveryConstantAsItWasCounted) {
         << line;
     ++compared;
   }
-  EXPECT_EQ(compared, 46);  // 45 of a shard with a listener; scrape_series
+  EXPECT_EQ(compared, 51);  // 50 of a shard with a listener; scrape_series
 }
 
 TEST_F(PrometheusTest, ReadsALabelWithQuotesAndBackslashes) {

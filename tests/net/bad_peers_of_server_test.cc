@@ -128,8 +128,10 @@ TEST_F(BadPeersOfAServerTest, ResetWithTheAnswerUnread) {
 
 TEST_F(BadPeersOfAServerTest, NeverReadingCostsEachABoundedAmount) {
   constexpr int kClients = 8;
-  // The watermark, what one read adds to it, and unused room of segments.
-  constexpr int64_t kEach = (64 << 10) + (64 << 10) + (64 << 10);
+  // The watermark, what one read adds to it, what a ring has received
+  // meanwhile (twice that), and as much as half of that for room that segments
+  // leave unused.
+  constexpr int64_t kEach = 6 * (64 << 10);
   Start({.write_high = 64 << 10});
   Go();
   const std::string bytes(1 << 20, 'x');

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include "percore/buffer/file_segment.h"
 #include "percore/buffer/receive_buffers.h"
 #include "percore/net/socket_pair.h"
 #include "percore/tests/net/connection_side.h"
@@ -130,6 +132,55 @@ TEST_F(CompletionTransportTest, WhatComesWhileNobodyReadsIsKeptAndGivenLater) {
   EXPECT_EQ(link.side->input().ToString(), "early late");
 }
 
+// Whoever is not told of what was sent is served as soon as others.
+TEST_F(CompletionTransportTest, WhatOneRequestCannotTakeFollowsWithoutASleep) {
+  Link& link = Connect();
+  link.side->connection->SetCallbacks({}, nullptr);
+  link.side->connection->SetMaxSingle(EventFlags::kWrite, 3000);
+  std::string expected;
+  for (int i = 0; i < 300; ++i) {
+    static constexpr char kPiece[] = "a piece of its own";
+    link.side->output().AppendReference(kPiece, sizeof(kPiece) - 1, nullptr,
+                                        nullptr);
+    expected += kPiece;
+  }
+  const std::string text(10'000, 'f');
+  const int fd = memfd_create("file", MFD_CLOEXEC);
+  ASSERT_EQ(write(fd, text.data(), text.size()),
+            static_cast<ssize_t>(text.size()));
+  auto file = FileSegment::Create(kernel_, fd, {});
+  ASSERT_TRUE(file.ok());
+  link.side->output().AppendFile(*std::move(file));
+  expected += text;
+  // The clock moves when the loop sleeps, and then this is what ends it.
+  ASSERT_TRUE(base_->ExitAfter(std::chrono::milliseconds(1)).ok());
+  ASSERT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  EXPECT_EQ(Read(link.peer), expected);
+}
+
+TEST_F(CompletionTransportTest, WhoComesToWaitForWhatIsSentHearsOfItAtOnce) {
+  Link& link = Connect();
+  link.side->connection->SetCallbacks({}, nullptr);
+  Run();
+  const TimePoint asked = kernel_.Now();
+  TimePoint written = kInfiniteFuture;
+  base_->Post([&] {
+    link.side->output().Append("hello");
+    link.side->connection->SetCallbacks(
+        {.write =
+             [](BufferEvent& connection, void* written) {
+               *static_cast<TimePoint*>(written) =
+                   connection.base().kernel().Now();
+             }},
+        &written);
+  });
+  // The clock moves when the loop sleeps, and then this is what ends it.
+  ASSERT_TRUE(base_->ExitAfter(std::chrono::milliseconds(1)).ok());
+  ASSERT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  EXPECT_EQ(written, asked);
+  EXPECT_EQ(Read(link.peer), "hello");
+}
+
 TEST_F(CompletionTransportTest, NoMoreIsTakenFromTheSocketThanThereIsRoomFor) {
   Link& link = Connect();
   link.side->connection->SetWatermarks(EventFlags::kRead, 0, 10);
@@ -144,11 +195,19 @@ TEST_F(CompletionTransportTest, NoMoreIsTakenFromTheSocketThanThereIsRoomFor) {
   EXPECT_EQ(LeftInSocket(link), 83);
 }
 
-TEST_F(CompletionTransportTest, KernelsWithoutReceivesThatGoOnGiveTheSame) {
+TEST_F(CompletionTransportTest, KernelsWithoutBoundedReceivesGiveTheSame) {
   kernel_.Fail(Call::kRead, EINVAL);
+  Link& bounded = Connect();
+  bounded.side->connection->SetWatermarks(EventFlags::kRead, 0, 10);
+  Run();
+  EXPECT_FALSE(buffers().can_be_bounded());
+  Write(bounded, std::string(100, 'x'));
+  Run();
+  EXPECT_EQ(bounded.side->input().size(), 10u);
+  EXPECT_EQ(LeftInSocket(bounded), 90);
+
   Link& link = Connect();
   Run();
-  EXPECT_FALSE(buffers().can_go_on());
   for (int i = 0; i < 5; ++i) {
     Write(link, std::string(50'000, static_cast<char>('a' + i)));
     Run();

@@ -29,6 +29,8 @@ struct ConnectionKind {
   // Whether the kernel holds bytes between the two.
   bool has_kernel_buffers;
   std::string backend = "epoll";
+  // As a kernel has it that cannot bound a receive that goes on.
+  bool old_kernel = false;
 };
 
 const std::vector<ConnectionKind>& AllConnectionKinds();

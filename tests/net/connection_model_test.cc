@@ -12,6 +12,7 @@
 #include "percore/net/buffer_event.h"
 #include "percore/runtime/event_base.h"
 #include "percore/tests/net/connection_kind.h"
+#include "percore/tests/support/sanitizers.h"
 #include "percore/tests/support/test_kernel.h"
 
 namespace percore {
@@ -288,7 +289,7 @@ class ConnectionModelTest : public testing::TestWithParam<ConnectionKind> {
 
 TEST_P(ConnectionModelTest, BehavesAsTheModel) {
   if (base_ == nullptr) return;
-  for (uint32_t seed = 0; seed < 60; ++seed) {
+  for (uint32_t seed = 0; seed < (kSanitized ? 25U : 60U); ++seed) {
     ASSERT_NO_FATAL_FAILURE(RunScript(seed, 100));
   }
 }

@@ -51,16 +51,19 @@ class Mirror final : public Connection {
 class TcpServerTest : public testing::Test {
  protected:
   template <typename ConnectionType>
-  std::unique_ptr<RunningServer> Start(int shards,
-                                       RuntimeOptions options = {}) {
+  std::unique_ptr<RunningServer> Start(
+      int shards, RuntimeOptions options = {},
+      const TcpServerOptions& server_options = {}) {
     return std::make_unique<RunningServer>(
         shards,
-        [this](Shard& shard,
-               UniqueFd socket) -> absl::StatusOr<std::unique_ptr<Service>> {
+        [this, server_options](Shard& shard, UniqueFd socket)
+            -> absl::StatusOr<std::unique_ptr<Service>> {
           auto server = TcpServer::Create(
-              shard, std::move(socket), [](Connection::Accepted accepted) {
+              shard, std::move(socket),
+              [](Connection::Accepted accepted) {
                 return std::make_unique<ConnectionType>(std::move(accepted));
-              });
+              },
+              server_options);
           if (!server.ok()) return server.status();
           const std::lock_guard<std::mutex> lock(mutex_);
           stats_.push_back((*server)->stats());
@@ -239,7 +242,10 @@ TEST_F(TcpServerTest, SurvivesRunningOutOfDescriptors) {
   TestKernel kernel;
   RuntimeOptions options;
   options.base.kernel = &kernel;
-  const auto server = Start<Talker>(1, options);
+  // With a limit it calls accept() itself: a ring's request could not be made
+  // to fail once the kernel has it.
+  const auto server =
+      Start<Talker>(1, options, {.listener = {.max_connections = 100}});
   BlockingClient first = server->Connect();
   first.Send("a\n");
   EXPECT_EQ(first.ReadLine(), "a!\n");

@@ -148,6 +148,33 @@ TEST_F(ChooseBackendTest, ByNameItSaysWhyTheSystemDoesNotHaveIt) {
   }
 }
 
+TEST_F(ChooseBackendTest, IoUringIsTheBestForALoopOfOneThread) {
+  EXPECT_EQ(NameOf({.one_thread = true}), "io_uring");
+  EXPECT_EQ(NameOf({.name = "epoll", .one_thread = true}), "epoll");
+  EXPECT_EQ(NameOf({.avoid = {"io_uring"}, .one_thread = true}), "epoll");
+  EXPECT_EQ(
+      NameOf({.require = BackendFeatures::kEdgeTriggered, .one_thread = true}),
+      "io_uring");
+  setenv("PERCORE_NOIO_URING", "", 1);
+  EXPECT_EQ(NameOf({.one_thread = true}), "epoll");
+  EXPECT_EQ(NameOf({.one_thread = true, .environment = false}), "io_uring");
+}
+
+TEST_F(ChooseBackendTest, WithoutAllOfIoUringItFallsBackAndSaysSoOnce) {
+  testing::internal::CaptureStderr();
+  // The last: a kernel before Linux 6.1, whose rings any thread may enter.
+  for (const int error : {ENOSYS, EPERM, ENOMEM, EMFILE, EINVAL}) {
+    TestKernel kernel;
+    kernel.Fail(TestKernel::Call::kCreateRing, error, error == EINVAL ? 2 : 1);
+    EXPECT_STREQ((*ChooseBackend({.one_thread = true}, kernel))->name(),
+                 "epoll");
+  }
+  EXPECT_EQ(
+      testing::internal::GetCapturedStderr(),
+      "percore: info: falling back to epoll: io_uring: this kernel is too "
+      "old\n");
+}
+
 TEST_F(ChooseBackendTest, ARingDoesWithoutWhatTheKernelDoesNotKnow) {
   for (int refused = 1; refused < 4; ++refused) {
     TestKernel kernel;

@@ -21,7 +21,7 @@ using Call = TestKernel::Call;
 class IoUringBackendTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto made = IoUringBackend::Create(kernel_);
+    auto made = IoUringBackend::Create(kernel_, /*one_thread=*/false);
     if (!made.ok()) GTEST_SKIP() << "NO io_uring HERE: " << made.status();
     backend_ = *std::move(made);
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_.data()),
@@ -47,6 +47,35 @@ class IoUringBackendTest : public testing::Test {
   std::unique_ptr<IoUringBackend> backend_;
   std::array<int, 2> ends_ = {-1, -1};
 };
+
+TEST_F(IoUringBackendTest, ALoopOfOneThreadHasItsRingRegistered) {
+  Look();
+  EXPECT_EQ(kernel_.Count(Call::kRegisterRing), 0);
+  ASSERT_EQ(write(ends_[1], "x", 1), 1);
+  for (const int error : {0, EINVAL}) {
+    if (error != 0) kernel_.Fail(Call::kRegisterRing, error);
+    backend_ = *IoUringBackend::Create(kernel_, /*one_thread=*/true);
+    ASSERT_EQ(backend_->Add(ends_[0], EventFlags::kRead, 1), 0);
+    EXPECT_EQ(Look().size(), 1u);
+    EXPECT_EQ(Look().size(), 1u);
+  }
+  EXPECT_EQ(kernel_.Count(Call::kRegisterRing), 2);
+}
+
+// A promise that was not kept.
+TEST_F(IoUringBackendTest, ARegisteredRingMayEndInAnotherThreadAllTheSame) {
+  backend_ = *IoUringBackend::Create(kernel_, /*one_thread=*/true);
+  auto other = *IoUringBackend::Create(kernel_, /*one_thread=*/true);
+  Look();
+  std::thread([&] {
+    // As the first of this thread it has the number that the other has in its.
+    ReadyList ready;
+    EXPECT_GE(other->Wait(Duration::zero(), ready), 0);
+    backend_ = nullptr;
+    EXPECT_GE(other->Wait(Duration::zero(), ready), 0);
+    other = nullptr;
+  }).join();
+}
 
 TEST_F(IoUringBackendTest, OneCallARoundWhateverIsAddedChangedAndReady) {
   ASSERT_EQ(write(ends_[1], "x", 1), 1);

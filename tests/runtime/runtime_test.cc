@@ -100,6 +100,7 @@ TEST(RuntimeTest, AFactoryThatFailsStopsTheRuntimeWithItsError) {
 TEST(RuntimeTest, AShardThatCannotStartStopsTheRuntimeWithItsError) {
   TestKernel kernel;
   RuntimeOptions options;
+  options.base.backend = "epoll";
   options.base.kernel = &kernel;
   const auto runtime = MakeRuntime(2, options);
   kernel.Fail(TestKernel::Call::kEpollCreate, EMFILE);
@@ -115,6 +116,7 @@ TEST(RuntimeTest, AShardThatCannotStartStopsTheRuntimeWithItsError) {
 TEST(RuntimeTest, AShardWhoseLoopFailsStopsTheRuntimeWithItsError) {
   TestKernel kernel;
   RuntimeOptions options;
+  options.base.backend = "epoll";
   options.base.kernel = &kernel;
   const auto runtime = MakeRuntime(1, options);
   const absl::Status status = runtime->Run([&](Shard& shard) -> ServiceOr {

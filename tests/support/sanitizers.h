@@ -12,6 +12,13 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = false;
 #endif
 
+// Which sees no descriptor closed that the kernel closes by itself.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitized = true;
+#else
+inline constexpr bool kThreadSanitized = false;
+#endif
+
 }  // namespace percore
 
 #endif  // PERCORE_TESTS_SUPPORT_SANITIZERS_H_

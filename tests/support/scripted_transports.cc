@@ -32,7 +32,7 @@ class ScriptedTransports::Scripted final : public Transport {
     if (size == 0 || SendRoom() == 0) return true;
     owner_.sent_ += output().ToString();
     output().Drain(size);
-    return TellSent(size);
+    return CountAndTellSent(size);
   }
   void ScheduleSend() override { send_later_.Schedule(); }
   void FinishSending() override { owner_.sent_ += "<end>"; }

@@ -105,6 +105,12 @@ void TestKernel::PlanRequests(io_uring& ring) {
       case IORING_OP_CONNECT:
         PlanRequest(request, Call::kConnect);
         break;
+      case IORING_OP_MSG_RING:
+        PlanRequest(request, Call::kMessageRing);
+        break;
+      case IORING_OP_ACCEPT:
+        PlanRequest(request, Call::kAccept);
+        break;
       default:
         break;
     }
@@ -199,6 +205,10 @@ int TestKernel::CreateRing(unsigned entries, io_uring* ring,
 
 int TestKernel::EnableRing(io_uring* ring) {
   PERCORE_FAIL_OR(kEnableRing, EnableRing(ring));
+}
+
+int TestKernel::RegisterRing(io_uring* ring) {
+  PERCORE_FAIL_OR(kRegisterRing, RegisterRing(ring));
 }
 
 int TestKernel::RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers) {

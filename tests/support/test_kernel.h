@@ -25,7 +25,9 @@ namespace percore {
 // Any thread. What is not made to fail is the real kernel.
 //
 // What is requested in a ring of io_uring(7) counts, fails and is cut short as
-// the system call in whose place it is: kRead, kWritev, kConnect.
+// the system call in whose place it is: kRead, kWritev, kConnect, kAccept (an
+// accept that goes on is one call). Messages from ring to ring are calls of
+// their own.
 class TestKernel : public Kernel {
  public:
   enum class Clock {
@@ -44,8 +46,10 @@ class TestKernel : public Kernel {
     kSelect,
     kCreateRing,
     kEnableRing,
+    kRegisterRing,
     kEnterRing,
     kRegisterRingBuffers,
+    kMessageRing,
     kEventFd,
     kSignalFd,
     kRead,  // read() and readv()
@@ -107,6 +111,7 @@ class TestKernel : public Kernel {
   int CreateRing(unsigned entries, io_uring* ring,
                  io_uring_params* params) override;
   int EnableRing(io_uring* ring) override;
+  int RegisterRing(io_uring* ring) override;
   int EnterRing(io_uring* ring, Duration timeout) override;
   int RegisterRingBuffers(io_uring* ring, io_uring_buf_reg* buffers) override;
   int EventFd() override;

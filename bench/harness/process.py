@@ -26,8 +26,14 @@ def run(command, cpus=None, timeout=None):
     )
     if done.returncode != 0:
         words = " ".join(map(str, command))
-        raise RuntimeError("%s: %s" % (words, done.stderr.strip() or done.returncode))
+        message = "%s: %s" % (words, done.stderr.strip() or done.returncode)
+        raise _failure(done.returncode)(message)
     return done.stdout
+
+
+def _failure(status):
+    # 3 is how our own programs say that the machine lacks something.
+    return Unavailable if status == 3 else RuntimeError
 
 
 def start_pinned(command, cpus, **options):
@@ -75,8 +81,7 @@ def wait_until(condition, process=None, log=None):
         if process is not None and process.poll() is not None:
             said = read_text(log).strip() if log else ""
             message = "%s ended: %s" % (process.args[0], said or process.returncode)
-            # How our own programs say that the machine lacks something.
-            raise (Unavailable if process.returncode == 3 else RuntimeError)(message)
+            raise _failure(process.returncode)(message)
         if time.monotonic() > deadline:
             raise RuntimeError("waited in vain")
         time.sleep(0.005)

@@ -1,4 +1,6 @@
 // Messages with Percore: a runtime of two shards.
+#include <cstdio>
+#include <cstdlib>
 #include <latch>
 #include <memory>
 #include <thread>
@@ -13,6 +15,10 @@
 #include "percore/runtime/service.h"
 #include "percore/runtime/shard.h"
 
+#ifndef PERCORE_BENCH_BACKEND
+#define PERCORE_BENCH_BACKEND "epoll"
+#endif
+
 namespace percore::bench {
 namespace {
 
@@ -22,7 +28,14 @@ class NothingToDrain : public Service {
 
 std::unique_ptr<Runtime> MakeRuntime(const std::vector<int>& cpus) {
   absl::StatusOr<std::unique_ptr<Runtime>> runtime =
-      Runtime::Create({.shards = 2, .cpus = cpus, .stop_signals = {}});
+      Runtime::Create({.shards = 2,
+                       .cpus = cpus,
+                       .base = {.backend = PERCORE_BENCH_BACKEND},
+                       .stop_signals = {}});
+  if (!runtime.ok()) {
+    std::fprintf(stderr, "%s\n", runtime.status().ToString().c_str());
+    std::exit(3);  // This machine lacks something.
+  }
   return *std::move(runtime);
 }
 

@@ -26,7 +26,10 @@ class ChurnCase(ServerCase):
 
 def cases(options):
     flags = {"connections": 64, "depth": 1, "requests_per_connection": 1}
-    echo = [servers.percore_echo(options.bin_folder)]
+    echo = [
+        servers.percore_echo(options.bin_folder),
+        servers.percore_echo(options.bin_folder, "Percore io_uring", "io_uring"),
+    ]
     echo += servers.echo_peers(options.bin_folder)
     caches = [servers.percore_cache(options.bin_folder), servers.Memcached()]
     return [

@@ -84,6 +84,7 @@ def cases(options):
     kinds = {
         "echo": [
             servers.percore_echo(options.bin_folder),
+            servers.percore_echo(options.bin_folder, "Percore io_uring", "io_uring"),
             *servers.echo_peers(options.bin_folder),
         ],
         "memcached": [servers.percore_cache(options.bin_folder), servers.Memcached()],

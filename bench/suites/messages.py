@@ -5,6 +5,7 @@ from harness.runner import Suite
 
 PROGRAMS = {
     "Percore": "messages_percore",
+    "Percore io_uring": "messages_percore_io_uring",
     "libevent": "messages_libevent",
     "libuv": "messages_libuv",
     "Asio": "messages_asio",

@@ -40,6 +40,7 @@ struct BufferEvent::Extras {
   std::unique_ptr<TransferTimeouts> timers;
   std::unique_ptr<Deferred> deferred;
   Profile profile;
+  std::unique_ptr<RateLimiter> rate_limiter;
   std::unique_ptr<BlockingResolver> blocking_resolver;
   std::unique_ptr<HostConnector> host_connector;  // while it works
 };
@@ -194,6 +195,20 @@ Duration BufferEvent::write_timeout() const {
              : extras_->timers->write_timeout;
 }
 
+RateLimiter& BufferEvent::rate_limiter() {
+  std::unique_ptr<RateLimiter>& made = extras().rate_limiter;
+  if (made == nullptr) {
+    made = std::make_unique<RateLimiter>(base_, &OnTokens, this);
+  }
+  return *made;
+}
+
+void BufferEvent::OnTokens(RateDirection direction, void* argument) {
+  auto& connection = *static_cast<BufferEvent*>(argument);
+  if (direction == RateDirection::kWrite) connection.ScheduleSend();
+  connection.UpdateOrTell();
+}
+
 void BufferEvent::Flush(EventFlags which, FlushMode mode) {
   if (mode == FlushMode::kFinished && Any(which & EventFlags::kWrite)) {
     finish_output_ = true;
@@ -325,12 +340,22 @@ void BufferEvent::OnBufferChanged(const Buffer& buffer, size_t added,
   }
 }
 
-size_t BufferEvent::ReceiveRoom() const {
-  return std::min(limits().max_single_read, ReceiveCapacity());
+size_t BufferEvent::ReceiveRoom() {
+  if (!Reading()) return 0;
+  const size_t room = std::min(limits().max_single_read, InputRoom());
+  if (limiter() == nullptr) return room;
+  const size_t allowed = limiter()->Room(RateDirection::kRead, room);
+  // It waits now.
+  if (allowed == 0) UpdateOrTell();
+  return allowed;
 }
 
-size_t BufferEvent::ReceiveCapacity() const {
-  if (!Reading()) return 0;
+// Of what is limited no more is asked for than is allowed by now.
+size_t BufferEvent::ReceiveCapacity(size_t room) const {
+  return limiter() == nullptr ? InputRoom() : room;
+}
+
+size_t BufferEvent::InputRoom() const {
   const size_t size = input().size();
   const size_t limit = limits().read.high == 0
                            ? input().size_limit()
@@ -338,8 +363,14 @@ size_t BufferEvent::ReceiveCapacity() const {
   return limit - size;
 }
 
-size_t BufferEvent::SendRoom() const {
-  return Writing() ? limits().max_single_write : 0;
+size_t BufferEvent::SendRoom() {
+  if (!Writing()) return 0;
+  const size_t room = limits().max_single_write;
+  if (limiter() == nullptr) return room;
+  const size_t allowed =
+      limiter()->Room(RateDirection::kWrite, std::min(room, output().size()));
+  if (allowed == 0) UpdateOrTell();
+  return allowed;
 }
 
 bool BufferEvent::AwaitsSent() const {
@@ -357,10 +388,14 @@ bool BufferEvent::OnConnected() {
   return TellEvent(ConnectionEvent::kConnected, absl::OkStatus());
 }
 
-bool BufferEvent::OnReceived(size_t bytes) {
+void BufferEvent::CountReceived(size_t bytes) {
   if (ListenerStats* const stats = profile_->traffic_stats; stats != nullptr) {
     stats->received_bytes.Add(bytes);
   }
+  if (limiter() != nullptr) limiter()->Count(RateDirection::kRead, bytes);
+}
+
+bool BufferEvent::OnReceived() {
   if (extras_ != nullptr && extras_->timers != nullptr) {
     extras_->timers->UpdateRead(Reading(), TransferTimeouts::Progress::kMade);
   }
@@ -380,6 +415,11 @@ void BufferEvent::CountSent(size_t bytes) {
   if (ListenerStats* const stats = profile_->traffic_stats; stats != nullptr) {
     stats->sent_bytes.Add(bytes);
   }
+  if (limiter() != nullptr) limiter()->Count(RateDirection::kWrite, bytes);
+}
+
+void BufferEvent::ReserveToSend(size_t bytes) {
+  if (limiter() != nullptr) limiter()->Reserve(RateDirection::kWrite, bytes);
 }
 
 bool BufferEvent::OnSent() {
@@ -503,6 +543,14 @@ void BufferEvent::RunDeferred() {
   if (Any(others)) RunEvent(others, status);
 }
 
+RateLimiter* BufferEvent::limiter() const {
+  return extras_ == nullptr ? nullptr : extras_->rate_limiter.get();
+}
+
+bool BufferEvent::WaitsForTokens(RateDirection direction) const {
+  return limiter() != nullptr && limiter()->waiting(direction);
+}
+
 bool BufferEvent::ReadingSuspended() const {
   const size_t size = input().size();
   return size >= input().size_limit() || input().frozen(BufferEnd::kBack) ||
@@ -512,13 +560,15 @@ bool BufferEvent::ReadingSuspended() const {
 
 bool BufferEvent::Reading() const {
   return read_enabled_ && !end_of_file_ && !broken_ && !connecting_ &&
-         transport_ != nullptr && !ReadingSuspended();
+         transport_ != nullptr && !ReadingSuspended() &&
+         !WaitsForTokens(RateDirection::kRead);
 }
 
 bool BufferEvent::Writing() const {
   return write_enabled_ && !output().empty() && !broken_ && !connecting_ &&
          !output_finished_ && transport_ != nullptr &&
-         !output().frozen(BufferEnd::kFront);
+         !output().frozen(BufferEnd::kFront) &&
+         !WaitsForTokens(RateDirection::kWrite);
 }
 
 // A connection has to be made before it can be written to.

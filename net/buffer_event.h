@@ -44,6 +44,7 @@
 #include "percore/net/flow_limits.h"
 #include "percore/net/host_connector.h"
 #include "percore/net/listener_stats.h"
+#include "percore/net/rate_limiter.h"
 #include "percore/net/resolver.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/transport.h"
@@ -166,6 +167,9 @@ class BufferEvent final : public TransportUser {
   Duration read_timeout() const;
   Duration write_timeout() const;
 
+  // A limit on how fast bytes move, and groups that share one: see there.
+  RateLimiter& rate_limiter();
+
   // Moves bytes now that would otherwise move at the end of the round: for
   // kWrite, those of output(); for kRead, those that wait on the other side.
   // With kFlush filters hold nothing back. No watermark is passed over, of the
@@ -230,17 +234,21 @@ class BufferEvent final : public TransportUser {
   struct Deferred;
   struct Extras;
 
+  static void OnTokens(RateDirection direction, void* argument);
   static void OnHostConnected(absl::StatusOr<HostConnection> result,
                               void* argument);
   void OnBufferChanged(const Buffer& buffer, size_t added,
                        size_t drained) override;
-  size_t ReceiveRoom() const override;
-  size_t SendRoom() const override;
-  size_t ReceiveCapacity() const override;
+  size_t ReceiveRoom() override;
+  size_t SendRoom() override;
+  bool WantsToSend() const override { return Writing(); }
+  size_t ReceiveCapacity(size_t room) const override;
   bool AwaitsSent() const override;
   bool OnConnected() override;
-  bool OnReceived(size_t bytes) override;
+  void CountReceived(size_t bytes) override;
+  bool OnReceived() override;
   bool OnEndOfFile() override;
+  void ReserveToSend(size_t bytes) override;
   void CountSent(size_t bytes) override;
   bool OnSent() override;
   bool OnError(ConnectionEvent direction, const absl::Status& status) override;
@@ -263,6 +271,10 @@ class BufferEvent final : public TransportUser {
   Deferred& Defer();
   void RunDeferred();
 
+  // Null if it is not limited.
+  RateLimiter* limiter() const;
+  bool WaitsForTokens(RateDirection direction) const;
+  size_t InputRoom() const;
   bool ReadingSuspended() const;
   bool Reading() const;
   bool Writing() const;

@@ -92,15 +92,14 @@ class PairTransport final : public Transport {
   bool HasNews() const {
     if (taken_ > 0) return true;
     if (AtEnd()) return !end_told_;
-    return partner_->attached() && partner_->SendRoom() > 0;
+    return partner_->attached() && partner_->WantsToSend();
   }
 
   bool TellProgress() {
-    if (const size_t sent = std::exchange(sent_, 0);
-        sent > 0 && !CountAndTellSent(sent)) {
+    if (const size_t sent = std::exchange(sent_, 0); sent > 0 && !TellSent()) {
       return false;
     }
-    return SendRoom() == 0 || Send();
+    return !WantsToSend() || Send();
   }
 
   // Moves what there is, and there is room for. Both are told in their turns,
@@ -108,9 +107,15 @@ class PairTransport final : public Transport {
   void Take() {
     if (taken_ > 0 || partner_->sent_ > 0) return;
     if (!attached() || !partner_->attached()) return;
-    const size_t moved = input().MoveFrom(
-        partner_->output(), std::min(ReceiveRoom(), partner_->SendRoom()));
+    // Who has nothing to receive does not ask for room.
+    if (!partner_->WantsToSend()) return;
+    const size_t room = ReceiveRoom();
+    if (room == 0) return;
+    const size_t moved = input().MoveFrom(partner_->output(),
+                                          std::min(room, partner_->SendRoom()));
     if (moved == 0) return;
+    CountReceived(moved);
+    partner_->CountSent(moved);
     taken_ += moved;
     turn_.Activate(EventFlags::kRead);
     partner_->sent_ += moved;
@@ -122,7 +127,7 @@ class PairTransport final : public Transport {
     if (const size_t taken = std::exchange(taken_, 0); taken > 0) {
       // What is left, or the end, has its own turn.
       if (HasNews()) turn_.Activate(EventFlags::kRead);
-      TellReceived(taken);
+      TellReceived();
     } else if (AtEnd() && !end_told_) {
       end_told_ = true;
       TellEndOfFile();

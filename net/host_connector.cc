@@ -53,9 +53,11 @@ class HostConnector::Attempt final : public TransportUser {
   }
 
  private:
-  size_t ReceiveRoom() const override { return 0; }
-  size_t SendRoom() const override { return 0; }
-  size_t ReceiveCapacity() const override { return 0; }
+  size_t ReceiveRoom() override { return 0; }
+  size_t SendRoom() override { return 0; }
+  bool WantsToSend() const override { return false; }
+  size_t ReceiveCapacity(size_t /*room*/) const override { return 0; }
+  void CountReceived(size_t /*bytes*/) override {}
   bool AwaitsSent() const override { return false; }
   bool OnConnected() override {
     connector_.OnAttemptConnected(*this);
@@ -67,7 +69,7 @@ class HostConnector::Attempt final : public TransportUser {
     return false;
   }
   // Nobody has asked for bytes.
-  bool OnReceived(size_t /*bytes*/) override { return true; }
+  bool OnReceived() override { return true; }
   bool OnEndOfFile() override { return true; }
   void CountSent(size_t /*bytes*/) override {}
   bool OnSent() override { return true; }

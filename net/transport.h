@@ -10,8 +10,9 @@
 //       |  FinishSending() ------------------------>  |   it has no more
 //       |                                             |
 //       |  <------ ReceiveRoom(), SendRoom()          |   how many at a time?
-//       |  <------ OnReceived(), OnEndOfFile()        |   they are in input()
-//       |  <------ OnSent()                           |   they left output()
+//       |  <------ CountReceived(), OnReceived()      |   they are in input()
+//       |  <------ CountSent(), OnSent()              |   they left output()
+//       |  <------ OnEndOfFile()                      |
 //       |  <------ OnError(), OnTimeout()             |
 //
 // A transport that is told "readable" reads then. One that works by completions
@@ -24,8 +25,11 @@
 // - Bytes that were received while receiving is stopped are kept, and reported
 //   when it is started again: OnReceived() is called between StartReceiving()
 //   and StopReceiving() only, and never from inside of either.
-// - It moves no more than ReceiveRoom() and SendRoom() allow. Where that is 0,
-//   it waits: StartReceiving() or ScheduleSend() is called when there is room.
+// - It moves no more than ReceiveRoom() and SendRoom() allow, and counts what
+// it
+//   has moved before it asks again. Where that is 0, it waits: StartReceiving()
+//   or ScheduleSend() is called when there is room. ReceiveRoom() may call
+//   StopReceiving() where it says so.
 // - Everything a user is told may make it destroy the transport, or put another
 //   in its place. These functions then return false, and the transport returns
 //   at once, touching nothing.
@@ -84,20 +88,26 @@ class TransportUser : private BufferOwner {
                        size_t /*drained*/) override {}
 
   // How many bytes may be moved now, in one go.
-  virtual size_t ReceiveRoom() const = 0;
-  virtual size_t SendRoom() const = 0;
-  // How many may be received, in however many goes.
-  virtual size_t ReceiveCapacity() const = 0;
-  // For statistics, of bytes that OnSent() tells of then, or never if the
-  // transport goes before. Calls nobody.
+  virtual size_t ReceiveRoom() = 0;
+  virtual size_t SendRoom() = 0;
+  // Whether SendRoom() is more than 0. Asks for nothing.
+  virtual bool WantsToSend() const = 0;
+  // How many may be received, in however many goes, if ReceiveRoom() is `room`.
+  virtual size_t ReceiveCapacity(size_t room) const = 0;
+  // They were moved; OnReceived() and OnSent() tell of them then, or never if
+  // the transport goes before. Calls nobody.
+  virtual void CountReceived(size_t bytes) = 0;
   virtual void CountSent(size_t bytes) = 0;
+  // They are being sent, so that others cannot have their place. CountSent()
+  // follows, with as many or fewer.
+  virtual void ReserveToSend(size_t /*bytes*/) {}
   // Whether anything depends on OnSent() being called soon. It calls nobody,
   // otherwise.
   virtual bool AwaitsSent() const = 0;
 
   // Each is false if the transport is gone when it returns.
   virtual bool OnConnected() = 0;
-  virtual bool OnReceived(size_t bytes) = 0;
+  virtual bool OnReceived() = 0;
   virtual bool OnEndOfFile() = 0;
   virtual bool OnSent() = 0;
   // It is broken for good. `direction` is kReading, kWriting or kNone.
@@ -177,11 +187,20 @@ class Transport : protected RingUser {
   Buffer& output() const { return user_->output(); }
   size_t ReceiveRoom() const { return user_->ReceiveRoom(); }
   size_t SendRoom() const { return user_->SendRoom(); }
-  size_t ReceiveCapacity() const { return user_->ReceiveCapacity(); }
+  size_t ReceiveCapacity(size_t room) const {
+    return user_->ReceiveCapacity(room);
+  }
+  bool WantsToSend() const { return user_->WantsToSend(); }
   bool AwaitsSent() const { return user_->AwaitsSent(); }
   bool TellConnected() { return user_->OnConnected(); }
-  bool TellReceived(size_t bytes) { return user_->OnReceived(bytes); }
+  void CountReceived(size_t bytes) { user_->CountReceived(bytes); }
+  bool TellReceived() { return user_->OnReceived(); }
+  bool CountAndTellReceived(size_t bytes) {
+    CountReceived(bytes);
+    return TellReceived();
+  }
   bool TellEndOfFile() { return user_->OnEndOfFile(); }
+  void ReserveToSend(size_t bytes) { user_->ReserveToSend(bytes); }
   void CountSent(size_t bytes) { user_->CountSent(bytes); }
   bool TellSent() { return user_->OnSent(); }
   bool CountAndTellSent(size_t bytes) {

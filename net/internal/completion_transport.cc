@@ -189,7 +189,7 @@ void CompletionTransport::PutInReceive() {
   }
   io_uring_sqe* const request = ring().NextRequest(seat_, kReceive);
   if (request == nullptr) return Ask();
-  const size_t capacity = std::min(ReceiveCapacity(), kMostMoved);
+  const size_t capacity = std::min(ReceiveCapacity(room), kMostMoved);
   if (buffers.can_be_bounded()) {
     // `room` at a time, and then others have their turn. It goes on for one
     // more, in which this one's bytes are looked at: the rest can wait in the
@@ -250,6 +250,7 @@ void CompletionTransport::PutInSend() {
   }
   request->flags |= IOSQE_CQE_SKIP_SUCCESS;
   sending_ = static_cast<uint32_t>(size);
+  ReserveToSend(size);
   // There is more, which follows when this has been sent; or somebody has come
   // to wait for it since it was asked for.
   if (size < output().size() || AwaitsSent()) ring().StayAwake();
@@ -322,13 +323,14 @@ void CompletionTransport::OnReceiveCompleted(const RingCompletion& completion) {
 
 void CompletionTransport::OnSendCompleted(int result) {
   const uint32_t asked = std::exchange(sending_, 0);
+  CountSent(static_cast<size_t>(std::max(result, 0)));
   if (result == -EINTR) return ScheduleSend();
   if (result < 0 && result != -EAGAIN) {
     send_error_ = static_cast<int16_t>(-result);
     turn_.Activate(EventFlags::kWrite);
     return;
   }
-  if (result > 0) NoteSent(static_cast<size_t>(result));
+  if (result > 0) NoteSent();
   if (output().empty()) return;
   if (result < 0 || static_cast<uint32_t>(result) < asked) {
     wait_for_room_ = true;
@@ -340,8 +342,7 @@ void CompletionTransport::OnSendCompleted(int result) {
   // Else the turn that tells of this one sends on.
 }
 
-void CompletionTransport::NoteSent(size_t bytes) {
-  CountSent(bytes);
+void CompletionTransport::NoteSent() {
   if (AwaitsSent()) {
     sent_ = true;
     turn_.Activate(EventFlags::kWrite);
@@ -363,7 +364,7 @@ void CompletionTransport::OnConnectCompleted(int result) {
 // Whatever the old one had of this is gone.
 void CompletionTransport::OnRingRenewed() {
   receive_in_ = canceling_ = room_in_ = connect_in_ = false;
-  sending_ = 0;
+  if (std::exchange(sending_, 0) > 0) CountSent(0);
   Ask();
 }
 
@@ -403,7 +404,7 @@ bool CompletionTransport::DeliverSent() {
 
 bool CompletionTransport::DeliverReceived() {
   size_t received = 0;
-  const size_t room = ReceiveRoom();
+  const size_t room = has_kept() ? ReceiveRoom() : 0;
   while (last_kept_ != nullptr && received < room) {
     Segment* const segment = TakeFirstKept(room - received);
     received += segment->size();
@@ -411,7 +412,7 @@ bool CompletionTransport::DeliverReceived() {
   }
   // Before the user, who may be gone afterwards.
   if (!receive_in_) Ask();
-  if (received > 0 && !TellReceived(received)) return false;
+  if (received > 0 && !CountAndTellReceived(received)) return false;
   if (last_kept_ != nullptr) {
     if (receiving_) turn_.ActivateLater(EventFlags::kRead);
     return true;

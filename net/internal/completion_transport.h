@@ -66,7 +66,7 @@ class CompletionTransport final : public Transport {
   void OnReceiveCompleted(const RingCompletion& completion);
   void OnSendCompleted(int result);
   void OnConnectCompleted(int result);
-  void NoteSent(size_t bytes);
+  void NoteSent();
 
   static void OnTurn(int fd, EventFlags what, void* argument);
   // Each may call the user; false if the transport is gone.

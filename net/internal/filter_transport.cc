@@ -129,16 +129,17 @@ bool FilterTransport::Receive() {
   size_t received = 0;
   absl::StatusOr<FilterResult> result = FilterResult::kOk;
   bool idle = false;  // the filter did nothing
-  for (size_t room = ReceiveRoom(), turn = room; room > 0 && received < turn;
-       room = ReceiveRoom()) {
+  const size_t room = ReceiveRoom();
+  // The filter may call a user who has enough.
+  while (received < room && receiving_) {
     const size_t source_before = source.size();
     const size_t before = input().size();
-    if (!CallFilter(&Filter::FilterInput, source, input(),
-                    std::min(room, turn - received),
+    if (!CallFilter(&Filter::FilterInput, source, input(), room - received,
                     input_ended_ ? FlushMode::kFinished : FlushMode::kNormal,
                     result)) {
       return false;
     }
+    CountReceived(input().size() - before);
     received += input().size() - before;
     idle = input().size() == before && source.size() == source_before;
     if (!result.ok() || *result == FilterResult::kNeedMore || idle) break;
@@ -150,7 +151,7 @@ bool FilterTransport::Receive() {
     if (!result.ok() || more || !source.empty() || input_ended_) {
       turn_.Activate(EventFlags::kRead);
     }
-    return TellReceived(received);
+    return TellReceived();
   }
   if (!result.ok()) {
     return TellError(ConnectionEvent::kReading, result.status());
@@ -200,7 +201,7 @@ size_t FilterTransport::OutputRoom() const {
 
 bool FilterTransport::HasOutput() const {
   if (output_over_) return false;
-  if (SendRoom() > 0 || more_output_) return true;
+  if (WantsToSend() || more_output_) return true;
   switch (output_mode_) {
     case FlushMode::kNormal:
       return false;
@@ -219,11 +220,12 @@ bool FilterTransport::Send() {
   }
   // What the user holds back, or wrote after the end, stays with it.
   Buffer nothing;
-  Buffer& source = SendRoom() > 0 ? output() : nothing;
+  const size_t send_room = SendRoom();
+  Buffer& source = send_room > 0 ? output() : nothing;
   Buffer& destination = underlying_.output();
   const size_t before = source.size();
   // A user who has more than one turn's worth waits for the next.
-  const size_t end = before - std::min(before, SendRoom());
+  const size_t end = before - std::min(before, send_room);
   absl::StatusOr<FilterResult> result = FilterResult::kOk;
   while (true) {
     size_t room = OutputRoom();

@@ -70,7 +70,7 @@ void ReadinessTransport::OnReady(int /*fd*/, EventFlags what, void* argument) {
     return;
   }
   if (Any(what & EventFlags::kWrite)) {
-    if (transport.SendRoom() == 0) {
+    if (!transport.WantsToSend()) {
       transport.Unwatch(EventFlags::kWrite);
     } else if (!transport.Write()) {
       return;
@@ -93,19 +93,22 @@ bool ReadinessTransport::CompleteConnect() {
 }
 
 bool ReadinessTransport::Receive() {
-  const ssize_t received = input().ReadFrom(kernel(), fd(), ReceiveRoom());
+  const size_t room = ReceiveRoom();
+  if (room == 0) return true;
+  const ssize_t received = input().ReadFrom(kernel(), fd(), room);
   if (received == -EAGAIN) return true;
   if (received < 0) {
     return Fail(ConnectionEvent::kReading, static_cast<int>(-received), "read");
   }
   return received == 0 ? TellEndOfFile()
-                       : TellReceived(static_cast<size_t>(received));
+                       : CountAndTellReceived(static_cast<size_t>(received));
 }
 
 bool ReadinessTransport::Send() { return waits_for_room() || Write(); }
 
 bool ReadinessTransport::Write() {
   const size_t room = SendRoom();
+  if (room == 0) return true;
   size_t sent = 0;
   ssize_t result = 0;
   while (!output().empty() && sent < room) {

@@ -1,0 +1,375 @@
+#include "percore/net/internal/rate_limit_lane.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace percore::internal {
+namespace {
+
+constexpr int64_t kUnlimited = RateBudget::kUnlimited;
+
+int64_t Part(int64_t whole, int64_t weight, int64_t all) {
+  return static_cast<int64_t>(static_cast<__int128>(whole) * weight / all);
+}
+
+}  // namespace
+
+void RateLimitTaker::SetOuter(RateLimitLane* outer) {
+  StopWaitingForGrant();
+  outer_ = outer;
+}
+
+void RateLimitTaker::SetWeight(int64_t weight) {
+  if (place_ == Place::kWaiting) outer_->waiting_weight_ += weight - weight_;
+  weight_ = weight;
+}
+
+int64_t RateLimitTaker::OfferedOf(int64_t most) {
+  if (outer_ == nullptr || granted_ >= most) return most;
+  return granted_ + outer_->Offer(most - granted_);
+}
+
+void RateLimitTaker::Pay(int64_t tokens, uint64_t moved) {
+  if (outer_ == nullptr) return;
+  const int64_t granted = std::min(granted_, std::max<int64_t>(tokens, 0));
+  granted_ -= granted;
+  outer_->PayFor(granted, tokens - granted, moved);
+}
+
+void RateLimitTaker::WaitForGrant(int64_t wanted, int64_t least) {
+  outer_->AddWaiting(*this, wanted, least);
+}
+
+void RateLimitTaker::StopWaitingForGrant() {
+  if (outer_ == nullptr) return;
+  outer_->Remove(*this);
+  if (granted_ > 0) outer_->Release(std::exchange(granted_, 0));
+}
+
+RateLimitLane::RateLimitLane(EventBase& base, SharedBudget& budget,
+                             RateDirectionStats& stats, RateLimitLane* outer,
+                             int weight)
+    : base_(base),
+      budget_(budget),
+      stats_(stats),
+      full_weight_(weight * kWeightUnit),
+      timer_(Event::Timer(
+          base,
+          [](int, EventFlags, void* lane) {
+            static_cast<RateLimitLane*>(lane)->Deal();
+          },
+          this)) {
+  SetOuter(outer);
+  SetWeight(full_weight_);
+}
+
+// Whoever took from it holds its group, and has left.
+RateLimitLane::~RateLimitLane() {
+  SetOuter(nullptr);
+  TellBudget();
+  PublishWeight(0);
+  SetExhausted(false);
+}
+
+void RateLimitLane::CountSuspended() {
+  stats_.suspensions.Add();
+  stats_.suspended.Add(1);
+  if (outer() != nullptr) outer()->CountSuspended();
+}
+
+void RateLimitLane::CountResumed(Duration waited) {
+  stats_.throttled_nanoseconds.Add(static_cast<uint64_t>(waited.count()));
+  stats_.suspended.Add(-1);
+  if (outer() != nullptr) outer()->CountResumed(waited);
+}
+
+int64_t RateLimitLane::Offer(int64_t most) {
+  if (budget_.paused() || !waiting_.empty() || OthersWait()) return 0;
+  const int64_t offered = OfferedOf(std::min(most, Stock(most)));
+  return offered < std::min(most, LeastGrant()) ? 0 : offered;
+}
+
+int64_t RateLimitLane::Stock(int64_t most) {
+  if (budget_.unlimited()) return kUnlimited;
+  if (tokens_ < most) {
+    // A part of what others can have as well, and not so small that it has to
+    // be asked for at each read.
+    constexpr int64_t kSlices = 64;
+    const int64_t slice = budget_.budget().burst / kSlices;
+    const int64_t lent =
+        budget_.Borrow(std::max(most - tokens_, slice), spent_, now());
+    tokens_ += lent;
+    lent_ += lent;
+    StartTimer(budget_.tick());
+  }
+  return std::max<int64_t>(tokens_, 0);
+}
+
+void RateLimitLane::PayFor(int64_t granted, int64_t rest, uint64_t moved) {
+  stats_.bytes.Add(moved);
+  reserved_ -= granted;
+  if (!budget_.unlimited()) {
+    if (now() >= full_at_) full_at_ = budget_.LetRunOver(spent_, now());
+    // What comes back fills it earlier.
+    if (rest < 0) full_at_ = TimePoint();
+    tokens_ -= rest;
+    spent_ += granted + rest;
+    StartTimer(budget_.tick());
+  }
+  if (outer() == nullptr) return;
+  const int64_t own = std::min(granted_, std::max<int64_t>(rest, 0));
+  granted_ -= own;
+  outer()->PayFor(granted + own, rest - own, moved);
+}
+
+void RateLimitLane::Reserve(int64_t tokens) {
+  reserved_ += tokens;
+  if (!budget_.unlimited()) tokens_ -= tokens;
+  if (outer() == nullptr) return;
+  const int64_t own = std::min(granted_, tokens);
+  granted_ -= own;
+  if (tokens == own) return;
+  outer()->Reserve(tokens - own);
+  outer()->NoteGrant(*this);
+}
+
+void RateLimitLane::Release(int64_t tokens) {
+  reserved_ -= tokens;
+  if (!budget_.unlimited()) tokens_ += tokens;
+  StartTimer(budget_.tick());
+  if (outer() == nullptr) return;
+  granted_ += tokens;
+  outer()->NoteGrant(*this);
+}
+
+void RateLimitLane::AddWaiting(RateLimitTaker& taker, int64_t wanted,
+                               int64_t least) {
+  taker.wanted_ = wanted;
+  taker.least_ = least;
+  if (taker.place_ == RateLimitTaker::Place::kWaiting) return;
+  Remove(taker);
+  const bool first = waiting_.empty();
+  waiting_.PushBack(&taker);
+  taker.place_ = RateLimitTaker::Place::kWaiting;
+  waiting_weight_ += taker.weight_;
+  // Those who were granted something this tick, and wait no more, still count.
+  if (published_weight_ == 0) dealt_at_ = now();
+  PublishWeight(std::max(waiting_weight_, published_weight_));
+  if (first) {
+    WaitForMore();
+  } else if (place_ == Place::kWaiting) {
+    wanted_ += wanted;
+  }
+}
+
+void RateLimitLane::Remove(RateLimitTaker& taker) {
+  switch (std::exchange(taker.place_, RateLimitTaker::Place::kNone)) {
+    case RateLimitTaker::Place::kNone:
+      return;
+    case RateLimitTaker::Place::kWaiting:
+      waiting_.Remove(&taker);
+      waiting_weight_ -= taker.weight_;
+      return;
+    case RateLimitTaker::Place::kGranted:
+      granted_takers_.Remove(&taker);
+      return;
+  }
+}
+
+void RateLimitLane::NoteGrant(RateLimitTaker& taker) {
+  if (taker.place_ != RateLimitTaker::Place::kNone) return;
+  granted_takers_.PushBack(&taker);
+  taker.place_ = RateLimitTaker::Place::kGranted;
+  StartTimer(budget_.tick());
+}
+
+void RateLimitLane::Deal() {
+  timer_.Del();
+  TakeBackGrants();
+  TellBudget();
+  PublishWeight(waiting_weight_);
+  if (!waiting_.empty() && !budget_.paused()) DistributeAndTell(Supply());
+  // What is left after that is for whoever needs it first.
+  TellBudget();
+  WaitForMore();
+}
+
+void RateLimitLane::TakeBackGrants() {
+  while (!granted_takers_.empty()) {
+    RateLimitTaker& taker = *granted_takers_.first();
+    taker.BeforeTakingBack();
+    Remove(taker);
+    if (taker.granted_ > 0) Release(std::exchange(taker.granted_, 0));
+  }
+  // A lane that waits for more may have some.
+  for (RateLimitTaker* taker = waiting_.first(); taker != nullptr;
+       taker = Takers::Next(taker)) {
+    taker->BeforeTakingBack();
+    if (taker->granted_ > 0) Release(std::exchange(taker->granted_, 0));
+  }
+}
+
+void RateLimitLane::TellBudget() {
+  // A debt is the budget's from then on.
+  tokens_ = 0;
+  budget_.Repay(spent_, lent_ - spent_ - reserved_);
+  lent_ = reserved_;
+  spent_ = 0;
+  full_at_ = TimePoint();
+}
+
+int64_t RateLimitLane::Supply() {
+  int64_t supply = Wanted();
+  if (!budget_.unlimited()) {
+    tokens_ = budget_.Borrow(std::min(supply, Entitlement()), spent_, now());
+    lent_ += tokens_;
+    supply = tokens_;
+  }
+  return OfferedOf(supply);
+}
+
+// The part of what has come in since something was last dealt that is this
+// shard's, and the same part of what the others have left.
+int64_t RateLimitLane::Entitlement() {
+  const int64_t all = budget_.waiting_weight();
+  if (all <= published_weight_) return kUnlimited;
+  const int64_t rate = budget_.budget().rate;
+  const auto income = static_cast<int64_t>(BytesIn(now() - dealt_at_, rate));
+  const int64_t left =
+      budget_.Free(now()) - static_cast<int64_t>(BytesIn(budget_.tick(), rate));
+  return Part(income + std::max<int64_t>(left, 0), published_weight_, all);
+}
+
+void RateLimitLane::DistributeAndTell(int64_t supply) {
+  int64_t weight = waiting_weight_;
+  while (supply > 0 && weight > 0) {
+    int64_t unsatisfied = 0;
+    const int64_t left = DistributeOnce(supply, weight, unsatisfied);
+    if (left == supply) break;
+    supply = left;
+    weight = unsatisfied;
+  }
+  RateLimitTaker* const last_before = granted_takers_.last();
+  for (RateLimitTaker* taker = waiting_.first(); taker != nullptr;) {
+    RateLimitTaker* const next = Takers::Next(taker);
+    if (taker->granted_ > 0) {
+      Remove(*taker);
+      NoteGrant(*taker);
+      dealt_at_ = now();
+    }
+    taker = next;
+  }
+  RateLimitTaker* taker = last_before == nullptr ? granted_takers_.first()
+                                                 : Takers::Next(last_before);
+  while (taker != nullptr) {
+    // It may wait again at once.
+    RateLimitTaker* const next = Takers::Next(taker);
+    taker->OnGrant();
+    taker = next;
+  }
+}
+
+// Returns what is left, and the weight of those who want more.
+int64_t RateLimitLane::DistributeOnce(int64_t supply, int64_t weight,
+                                      int64_t& unsatisfied) {
+  int64_t left = supply;
+  for (RateLimitTaker* taker = waiting_.first(); taker != nullptr && left > 0;
+       taker = Takers::Next(taker)) {
+    if (taker->wanted_ == 0) continue;
+    const int64_t least = LeastGrantTo(*taker);
+    const int64_t share = std::max(Part(supply, taker->weight_, weight), least);
+    const int64_t tokens = std::min({share, taker->wanted_, left});
+    if (tokens < least) break;
+    Reserve(tokens);
+    taker->granted_ += tokens;
+    taker->wanted_ -= tokens;
+    left -= tokens;
+    if (taker->wanted_ > 0) unsatisfied += taker->weight_;
+  }
+  return left;
+}
+
+void RateLimitLane::PublishWeight(int64_t weight) {
+  if (weight == published_weight_) return;
+  budget_.AddWaitingWeight(weight - published_weight_);
+  published_weight_ = weight;
+}
+
+void RateLimitLane::SetExhausted(bool exhausted) {
+  if (exhausted == exhausted_) return;
+  exhausted_ = exhausted;
+  if (exhausted) {
+    budget_.BecomeExhausted(now());
+  } else {
+    budget_.EndExhausted(now());
+  }
+}
+
+void RateLimitLane::WaitForMore() {
+  if (waiting_.empty() || budget_.paused()) {
+    SetExhausted(false);
+    if (place_ == Place::kWaiting) LeaveQueue();
+    if (!granted_takers_.empty()) StartTimer(budget_.tick());
+    return;
+  }
+  const int64_t short_by =
+      budget_.unlimited()
+          ? 0
+          : LeastGrantTo(*waiting_.first()) - budget_.Free(now());
+  SetExhausted(short_by > 0);
+  if (short_by <= 0 && outer() != nullptr) {
+    // A part of its group's weight: the rest is that of other shards.
+    const int64_t all = std::max(budget_.waiting_weight(), published_weight_);
+    SetWeight(std::max<int64_t>(Part(full_weight_, published_weight_, all), 1));
+    WaitForGrant(Wanted(), LeastGrantTo(*waiting_.first()));
+    if (!granted_takers_.empty()) StartTimer(budget_.tick());
+    return;
+  }
+  if (place_ == Place::kWaiting) LeaveQueue();
+  // What others have borrowed may come back with the next tick.
+  StartTimer(std::max(budget_.tick(),
+                      short_by > 0 ? TimeFor(LeastGrantTo(*waiting_.first()) -
+                                                 budget_.Tokens(now()),
+                                             budget_.budget().rate)
+                                   : Duration::zero()));
+}
+
+// What those inside still have of the lane around is taken back in time.
+void RateLimitLane::LeaveQueue() {
+  outer()->Remove(*this);
+  outer()->NoteGrant(*this);
+}
+
+// Not later than it would already.
+void RateLimitLane::StartTimer(Duration delay) {
+  if (timer_.remaining() <= delay) return;
+  // A pure timer: there is nothing that Add() could refuse.
+  (void)timer_.Add(delay);
+}
+
+int64_t RateLimitLane::Wanted() const {
+  int64_t wanted = 0;
+  for (const RateLimitTaker* taker = waiting_.first(); taker != nullptr;
+       taker = Takers::Next(taker)) {
+    wanted += taker->wanted_;
+  }
+  return wanted;
+}
+
+int64_t RateLimitLane::LeastGrant() const {
+  return std::min(budget_.min_share(), MostAtOnce());
+}
+
+int64_t RateLimitLane::LeastGrantTo(const RateLimitTaker& taker) const {
+  const int64_t least =
+      std::max(budget_.min_share(), taker.granted_ > 0 ? 1 : taker.least_);
+  return std::min({least, taker.wanted_, MostAtOnce()});
+}
+
+int64_t RateLimitLane::MostAtOnce() const {
+  const int64_t here =
+      budget_.unlimited() ? kUnlimited : budget_.budget().burst;
+  return outer() == nullptr ? here : std::min(here, outer()->MostAtOnce());
+}
+
+}  // namespace percore::internal

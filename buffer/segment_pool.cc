@@ -1,5 +1,7 @@
 #include "percore/buffer/segment_pool.h"
 
+#include <algorithm>
+
 namespace percore {
 
 constinit thread_local SegmentPool SegmentPool::this_thread_;
@@ -46,9 +48,28 @@ void SegmentPool::FreeUnpooled(void* memory, size_t bytes) {
 }
 
 void SegmentPool::CountOffered(int64_t segments, size_t size_class) {
+  if (stats_ == nullptr) return;
   const int64_t bytes = segments * static_cast<int64_t>(BytesOf(size_class));
   CountInUse(-bytes, -segments);
-  if (stats_ != nullptr) stats_->bytes_offered.Add(bytes);
+  stats_->bytes_offered.Add(bytes);
+  // Those of a ring that has moved here were counted by another thread.
+  const int64_t before = offered_[size_class];
+  const int64_t after = std::max(before + segments, int64_t{0});
+  offered_[size_class] = static_cast<uint32_t>(after);
+  FreeList& list = lists_[size_class];
+  int64_t vacancies = list.vacancies + after - before;
+  for (; vacancies < 0; ++vacancies) {
+    stats_->bytes_pooled.Add(-int64_t{list.bytes});
+    DropFirst(list);
+  }
+  list.vacancies = static_cast<uint32_t>(vacancies);
+}
+
+void SegmentPool::DropFirst(FreeList& list) {
+  FreeBlock* const block = list.first;
+  list.first = block->next;
+  Unpoison(block, list.bytes);
+  ::operator delete(block, kAlignment);
 }
 
 void SegmentPool::CountFileBytes(int64_t bytes) {
@@ -89,12 +110,7 @@ void SegmentPool::Open() {
 void SegmentPool::Close() {
   for (FreeList& list : lists_) {
     list.vacancies = 0;
-    while (list.first != nullptr) {
-      FreeBlock* const block = list.first;
-      list.first = block->next;
-      Unpoison(block, list.bytes);
-      ::operator delete(block, kAlignment);
-    }
+    while (list.first != nullptr) DropFirst(list);
   }
   stats_->bytes_pooled.Set(0);
   stats_ = nullptr;

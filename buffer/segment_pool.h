@@ -64,7 +64,8 @@ class SegmentPool {
   // What a pool keeps of each class, at most; the excess goes back to the
   // allocator. The limit is per class, so that a burst of one size cannot keep
   // out another. 16 of the largest segments: a few connections at full speed,
-  // or the depth of one loop round. All classes together: 9 MiB a thread.
+  // or the depth of one loop round. All classes together: 9 MiB a thread, and
+  // what CountOffered() adds.
   static constexpr size_t kMaxPooledBytesPerClass = 1024 * 1024;
 
   // Memory starts at a cache line, and the header of a segment fills it.
@@ -153,7 +154,10 @@ class SegmentPool {
   }
 
   // So many segments of that class, counted as in use, are offered to the
-  // kernel from now on; or not any more, if they are less than none.
+  // kernel from now on; or not any more, if they are less than none. The pool
+  // keeps as many more: a round of the loop gives back all that were filled
+  // before it takes others in their place. Beyond the pool's bound they went
+  // through the allocator, for 1 to 2% of an echo server's CPU time.
   void CountOffered(int64_t segments, size_t size_class);
 
   // Same, for BufferMemoryStats::file_bytes.
@@ -181,6 +185,8 @@ class SegmentPool {
   void* AllocateFromSystem(size_t size_class);
   void FreeSlow(void* memory, size_t size_class);
   void CountInUse(int64_t bytes, int64_t segments);
+  // Gives the first free block to the allocator.
+  void DropFirst(FreeList& list);
   // The thread's first use of its pool.
   void Open();
   // The end of the thread.
@@ -208,6 +214,7 @@ class SegmentPool {
   static constinit thread_local SegmentPool this_thread_;
 
   std::array<FreeList, kSizeClassCount> lists_;
+  std::array<uint32_t, kSizeClassCount> offered_ = {};
   BufferMemoryStats* stats_ = nullptr;  // null unless open
   ThreadEnd* thread_end_ = nullptr;     // owns *stats_
   bool closed_ = false;

@@ -135,6 +135,39 @@ TEST(SegmentPoolTest, KeepsABoundedAmountOfEachClass) {
   });
 }
 
+TEST(SegmentPoolTest, KeepsAsManyMoreAsAreOffered) {
+  OnFreshThread([] {
+    SegmentPool& pool = SegmentPool::ThisThread();
+    const StatsPointer stats = BufferMemoryStats::OfThisThread();
+    constexpr size_t kClass = 7;
+    constexpr int64_t kBytes = SegmentPool::BytesOf(kClass);
+    constexpr int64_t kLimit = SegmentPool::kMaxPooledBytesPerClass;
+    const auto fill = [&pool] {
+      std::vector<void*> all(kLimit / kBytes + 100);
+      for (void*& memory : all) memory = pool.Allocate(kClass);
+      for (void* memory : all) pool.Free(memory, kClass);
+    };
+    pool.CountOffered(32, kClass);
+    fill();
+    EXPECT_EQ(stats->bytes_pooled.Get(), kLimit + 32 * kBytes);
+    pool.CountOffered(-24, kClass);
+    EXPECT_EQ(stats->bytes_pooled.Get(), kLimit + 8 * kBytes);
+    // Some of them by another thread, whose ring this was.
+    pool.CountOffered(-24, kClass);
+    EXPECT_EQ(stats->bytes_pooled.Get(), kLimit);
+    pool.CountOffered(4, kClass);
+    fill();
+    EXPECT_EQ(stats->bytes_pooled.Get(), kLimit + 4 * kBytes);
+    // None is left in the pool that could be given up.
+    std::vector<void*> all(kLimit / kBytes + 4);
+    for (void*& memory : all) memory = pool.Allocate(kClass);
+    EXPECT_EQ(stats->bytes_pooled.Get(), 0);
+    pool.CountOffered(-4, kClass);
+    for (void* memory : all) pool.Free(memory, kClass);
+    EXPECT_EQ(stats->bytes_pooled.Get(), kLimit);
+  });
+}
+
 TEST(SegmentPoolTest, MemoryFreedElsewhereGoesToTheFreeingThreadsPool) {
   void* memory = nullptr;
   StatsPointer allocator;

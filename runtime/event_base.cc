@@ -276,9 +276,11 @@ inline int EventBase::Wait(Duration timeout) {
 
 // Not asleep, what is over at once is heard of at once.
 inline int EventBase::WaitWithRing(Duration timeout) {
+  ring_->ForgetTimers();
   if (ring_->first_over() == Ring::Over::kAtOnce) {
     const int count = backend_->Wait(Duration::zero(), ready_);
-    if (count != 0 || HasWork() || ring_->first_over() == Ring::Over::kAtOnce) {
+    if (count != 0 || HasWork() || ring_->timer_added() ||
+        ring_->first_over() == Ring::Over::kAtOnce) {
       return count;
     }
     stats_->wait_calls.Add();

@@ -327,6 +327,7 @@ class EventBase {
     event->has_timer_ = true;
     event->timeout_ = timeout;
     timers_.Schedule(event, AddSaturated(now_, timeout));
+    if (ring_ != nullptr) ring_->NoteTimer();
     if (is_new) NotePending();
   }
   void Activate(BasicEvent* event, EventFlags what);

@@ -229,6 +229,11 @@ class Ring {
   void CountIn(LoopStats& stats) { stats_ = &stats; }
   size_t TakeToldCount() { return std::exchange(told_count_, 0); }
   void set_running(bool running);
+  // A timer was added: by one of the users, perhaps, when the loop had seen how
+  // long it might sleep.
+  void NoteTimer() { timer_added_ = true; }
+  void ForgetTimers() { timer_added_ = false; }
+  bool timer_added() const { return timer_added_; }
   // How the loop is about to sleep, see internal/notifier.h.
   int message_fd() const;
   // Another loop, which waits in the ring `ring_fd`, is woken with the next
@@ -249,7 +254,7 @@ class Ring {
   // The first to be over of what was asked for.
   Over first_over() const { return first_over_; }
   bool stays_awake() const {
-    return stay_awake_ || first_over_ != Over::kLater;
+    return stay_awake_ || timer_added_ || first_over_ != Over::kLater;
   }
   uint64_t UserData(internal::RingRequest::Of of, uint32_t seat,
                     unsigned kind) const;
@@ -275,6 +280,7 @@ class Ring {
   bool running_ = false;
   Over first_over_ = Over::kLater;
   bool stay_awake_ = false;  // in the system call that comes next
+  bool timer_added_ = false;
 };
 
 }  // namespace percore

@@ -53,6 +53,9 @@ class Requester : public RingUser {
     accepts_ = true;
     ring_.AskToPutIn(seat_, Ring::Over::kLater);
   }
+  // With its next request, or when that has been put in.
+  void AddTimerInPutIn(Event& timer) { timer_in_put_in_ = &timer; }
+  void AddTimerWhenPutIn(Event& timer) { timer_when_put_in_ = &timer; }
   void CancelAccept() { ring_.CancelAccept(seat_, kAccept); }
   void CancelPoll() { ring_.Cancel(seat_, kPoll); }
   void Leave() {
@@ -62,8 +65,14 @@ class Requester : public RingUser {
   std::vector<std::string> Told() { return std::exchange(told_, {}); }
 
  private:
+  static void Add(Event* timer) {
+    if (timer == nullptr) return;
+    EXPECT_TRUE(timer->Add(std::chrono::milliseconds(1)).ok());
+  }
+
   void PutIn() override {
     told_.push_back("put in");
+    Add(std::exchange(timer_in_put_in_, nullptr));
     if (std::exchange(polls_, false)) {
       io_uring_prep_poll_add(ring_.NextRequest(seat_, kPoll), fd_, POLLIN);
     }
@@ -90,7 +99,10 @@ class Requester : public RingUser {
     told_.push_back(absl::StrCat(kind, " ", completion.result,
                                  completion.more ? " more" : ""));
   }
-  void OnPutIn() override { told_.push_back("done"); }
+  void OnPutIn() override {
+    told_.push_back("done");
+    Add(std::exchange(timer_when_put_in_, nullptr));
+  }
   void OnRingRenewed() override { told_.push_back("renewed"); }
 
   Ring& ring_;
@@ -102,6 +114,8 @@ class Requester : public RingUser {
   bool accepts_ = false;
   char bytes_[5] = {'h', 'e', 'l', 'l', 'o'};
   std::vector<std::string> told_;
+  Event* timer_in_put_in_ = nullptr;
+  Event* timer_when_put_in_ = nullptr;
 };
 
 class RingTest : public testing::Test {
@@ -215,6 +229,21 @@ TEST_F(RingTest, TheLoopHearsOfWhatIsOverAtOnceBeforeItSleeps) {
   ASSERT_TRUE(base_->Run(RunMode::kUntilExit).ok());
   EXPECT_THAT(requester_->Told(), ElementsAre("put in", "1 5", "done"));
   EXPECT_GE(kernel_.Count(Call::kEnterRing), calls + 2);
+}
+
+// Else it would sleep for ever.
+TEST_F(RingTest, ATimerThatIsAddedWhileItIsPutInIsNotOverslept) {
+  Event timer = Event::Timer(
+      *base_, [](int, EventFlags, void* base) {
+        static_cast<EventBase*>(base)->Break();
+      },
+      base_.get());
+  requester_->AskToPoll();
+  requester_->AddTimerInPutIn(timer);
+  ASSERT_TRUE(base_->Run(RunMode::kUntilExit).ok());
+  requester_->AskToSend();
+  requester_->AddTimerWhenPutIn(timer);
+  ASSERT_TRUE(base_->Run(RunMode::kUntilExit).ok());
 }
 
 TEST_F(RingTest, WhatTheKernelDoesNotTakeIsInterruptedIfItRefersToMemory) {

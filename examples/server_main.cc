@@ -13,6 +13,7 @@
 #include "percore/buffer/segment_pool.h"
 #include "percore/net/connection_limit.h"
 #include "percore/net/inherited_sockets.h"
+#include "percore/net/rate_limit_group.h"
 #include "percore/net/socket_address.h"
 
 namespace percore {
@@ -25,6 +26,7 @@ struct Settings {
   std::string listen;
   std::string metrics;      // empty for none
   int max_connections = 0;  // 0 for any number
+  int rate_limit = 0;       // 0 for none
   RuntimeOptions runtime;
 };
 
@@ -67,6 +69,11 @@ void AddCommonFlags(FlagSet& flags, Settings& settings) {
               return ParseNumberFlag(value, 1, INT_MAX,
                                      &settings.max_connections);
             });
+  flags.Add("rate_limit", "N",
+            "bytes a second that all may send, and as many receive (any)",
+            [&settings](std::string_view value) {
+              return ParseNumberFlag(value, 1, INT_MAX, &settings.rate_limit);
+            });
   flags.Add("drain_seconds", "N",
             "how long connections may take to finish when stopping (10)",
             [&settings](std::string_view value) {
@@ -98,8 +105,21 @@ absl::StatusOr<ListenSockets> OpenSockets(std::string_view listen, int shards) {
   return ListenSockets::Adopt(*std::move(named), shards);
 }
 
-TcpServerOptions MakeServerOptions(const Settings& settings) {
+absl::StatusOr<std::shared_ptr<RateLimitGroup>> MakeRateLimitGroup(
+    const std::string& name, int rate) {
+  return RateLimitGroup::Create(
+      {.read = {.rate = rate}, .write = {.rate = rate}}, {.name = name});
+}
+
+absl::StatusOr<TcpServerOptions> MakeServerOptions(const std::string& name,
+                                                   const Settings& settings) {
   TcpServerOptions options;
+  if (settings.rate_limit > 0) {
+    absl::StatusOr<std::shared_ptr<RateLimitGroup>> group =
+        MakeRateLimitGroup(name, settings.rate_limit);
+    if (!group.ok()) return group.status();
+    options.rate_limit_group = *std::move(group);
+  }
   if (settings.max_connections > 0) {
     options.listener.limit =
         std::make_shared<ConnectionLimit>(settings.max_connections);
@@ -132,6 +152,9 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
     return 0;
   }
 
+  const absl::StatusOr<TcpServerOptions> options =
+      MakeServerOptions(program.name, settings);
+  if (!options.ok()) return Complain(program, options.status(), kBadUsage);
   RaiseDescriptorLimit();
   absl::StatusOr<std::unique_ptr<Runtime>> runtime =
       Runtime::Create(settings.runtime);
@@ -159,12 +182,11 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
   }
   if (program.greet) program.greet(listen, metrics_address);
 
-  const TcpServerOptions options = MakeServerOptions(settings);
   const absl::Status status = (*runtime)->Run(
       [&](Shard& shard) -> absl::StatusOr<std::unique_ptr<Service>> {
         std::shared_ptr<ListenerStats> stats;
         absl::StatusOr<std::unique_ptr<Service>> service = program.make_service(
-            shard, sockets->Take(shard.index()), options, &stats);
+            shard, sockets->Take(shard.index()), *options, &stats);
         if (service.ok() && exporter != nullptr) {
           Collector& collector = exporter->collector();
           collector.AddShard(shard.index(), shard.loop_stats(),

@@ -2,7 +2,8 @@
 // start to stop.
 //
 //   --listen=ADDR:PORT   --metrics=ADDR:PORT   --shards=N   --cpus=LIST
-//   --backend=NAME       --drain_seconds=N     --max_connections=N   --help
+//   --backend=NAME       --drain_seconds=N     --max_connections=N
+//   --rate_limit=N       --help
 //
 // --listen=inherited serves on the sockets that systemd, or whoever started the
 // program, has opened; --listen=inherited:NAME on those of that name.

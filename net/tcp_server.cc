@@ -5,6 +5,12 @@ namespace percore {
 absl::StatusOr<std::unique_ptr<TcpServer>> TcpServer::Create(
     Shard& shard, UniqueFd socket, ConnectionFactory factory,
     const TcpServerOptions& options) {
+  if (options.connection_rate_limit.has_value()) {
+    if (absl::Status status = options.connection_rate_limit->Check();
+        !status.ok()) {
+      return status;
+    }
+  }
   std::unique_ptr<TcpServer> server(
       new TcpServer(shard, std::move(socket), std::move(factory), options));
   if (absl::Status status = server->listener_.Enable(); !status.ok()) {
@@ -57,9 +63,20 @@ void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
     places_.push_back(std::move(place));
   }
   if (!gate_holder_.has_value()) gate_holder_.emplace(shard_.gate());
+  Limit(connection->io());
   // The kernel may refuse to watch the socket when it is out of memory.
   if (!connection->io().Enable(EventFlags::kRead).ok()) {
     connection->Close(CloseReason::kError);
+  }
+}
+
+// Create() has seen to it that neither can fail.
+void TcpServer::Limit(BufferEvent& io) {
+  if (options_.rate_limit_group != nullptr) {
+    io.rate_limiter().Join(options_.rate_limit_group).IgnoreError();
+  }
+  if (options_.connection_rate_limit.has_value()) {
+    io.rate_limiter().SetLimit(*options_.connection_rate_limit).IgnoreError();
   }
 }
 

@@ -34,6 +34,8 @@
 #include "percore/net/listen_sockets.h"
 #include "percore/net/listener.h"
 #include "percore/net/listener_stats.h"
+#include "percore/net/rate_limit.h"
+#include "percore/net/rate_limit_group.h"
 #include "percore/runtime/gate.h"
 #include "percore/runtime/intrusive_list.h"
 #include "percore/runtime/service.h"
@@ -51,6 +53,11 @@ struct TcpServerOptions {
   // How connections are accepted, and how many: a connection holds its place
   // until it is destroyed.
   ListenerOptions listener = {};
+  // Of which each connection becomes a member; the same for all shards that are
+  // to share its budget. Null for none.
+  std::shared_ptr<RateLimitGroup> rate_limit_group = {};
+  // Each connection's own limit.
+  std::optional<RateLimit> connection_rate_limit = {};
 };
 
 // Thread: its shard's, unless a comment says otherwise.
@@ -59,13 +66,14 @@ class TcpServer : public Service {
   using ConnectionFactory =
       std::function<std::unique_ptr<Connection>(Connection::Accepted)>;
 
-  // Listens on socket number shard.index() of `sockets`. Errors: what the
-  // kernel says when it refuses to watch it.
+  // Listens on `socket`. Errors: what the kernel says when it refuses to watch
+  // it, and what RateLimit::Check() refuses.
   static absl::StatusOr<std::unique_ptr<TcpServer>> Create(
       Shard& shard, UniqueFd socket, ConnectionFactory factory,
       const TcpServerOptions& options = {});
 
-  // The same for connections that need nothing but what was accepted.
+  // The same, on socket number shard.index() of `sockets`, for connections that
+  // need nothing but what was accepted.
   template <typename ConnectionType>
   static absl::StatusOr<std::unique_ptr<Service>> Make(
       Shard& shard, ListenSockets& sockets,
@@ -98,6 +106,7 @@ class TcpServer : public Service {
             const TcpServerOptions& options);
 
   void Accept(UniqueFd socket, const SocketAddress& peer);
+  void Limit(BufferEvent& io);
   void Destroy(Connection* connection);
 
   Shard& shard_;

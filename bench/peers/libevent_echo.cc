@@ -209,8 +209,19 @@ void WaitForDrain(bufferevent* connection, size_t low_mark,
   bufferevent_setcb(connection, nullptr, on_drained, &OnEvent, nullptr);
 }
 
+// Of mode `limited`: more than there is.
+bufferevent_rate_limit_group* NewGroup(event_base* base) {
+  constexpr timeval kTick = {.tv_sec = 0, .tv_usec = 10'000};
+  constexpr size_t kBytesOfATick = 20'000'000;
+  ev_token_bucket_cfg* const limit =
+      ev_token_bucket_cfg_new(kBytesOfATick, 10 * kBytesOfATick, kBytesOfATick,
+                              10 * kBytesOfATick, &kTick);
+  return bufferevent_rate_limit_group_new(base, limit);
+}
+
+// `group` is null for no limit.
 void OnAccepted(evconnlistener* listener, evutil_socket_t fd, sockaddr*, int,
-                void*) {
+                void* group) {
   bufferevent* const connection = bufferevent_socket_new(
       evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
   if (connection == nullptr) {
@@ -218,6 +229,10 @@ void OnAccepted(evconnlistener* listener, evutil_socket_t fd, sockaddr*, int,
     return;
   }
   bufferevent_set_max_single_write(connection, kReadSize);
+  if (group != nullptr) {
+    bufferevent_add_to_rate_limit_group(
+        connection, static_cast<bufferevent_rate_limit_group*>(group));
+  }
   WaitForInput(connection);
   bufferevent_enable(connection, EV_READ | EV_WRITE);
 }
@@ -233,19 +248,28 @@ void OnAcceptError(evconnlistener* listener, void*) {
                   listener, &kPause);
 }
 
-absl::Status ServeWithBufferevents(int listen_fd) {
+enum class Limit { kNone, kGroup };
+
+absl::Status Serve(int listen_fd, Limit limit) {
   event_base* const base = NewBase();
   if (base == nullptr) return absl::UnavailableError("event_base_new failed");
   // The socket listens already: no backlog to set.
-  evconnlistener* const listener =
-      evconnlistener_new(base, &OnAccepted, nullptr, LEV_OPT_CLOSE_ON_EXEC,
-                         /*backlog=*/0, listen_fd);
+  evconnlistener* const listener = evconnlistener_new(
+      base, &OnAccepted, limit == Limit::kNone ? nullptr : NewGroup(base),
+      LEV_OPT_CLOSE_ON_EXEC, /*backlog=*/0, listen_fd);
   if (listener == nullptr) {
     return absl::UnavailableError("evconnlistener_new failed");
   }
   evconnlistener_set_error_cb(listener, &OnAcceptError);
   event_base_dispatch(base);
   return absl::InternalError("event_base_dispatch returned");
+}
+
+absl::Status ServeWithBufferevents(int listen_fd) {
+  return Serve(listen_fd, Limit::kNone);
+}
+absl::Status ServeLimited(int listen_fd) {
+  return Serve(listen_fd, Limit::kGroup);
 }
 
 }  // namespace
@@ -261,6 +285,9 @@ int main(int argc, char** argv) {
                   .serve = &percore::bench::ServeWithEvents},
                  {.name = "bufferevents",
                   .summary = "a bufferevent for each connection",
-                  .serve = &percore::bench::ServeWithBufferevents}}},
+                  .serve = &percore::bench::ServeWithBufferevents},
+                 {.name = "limited",
+                  .summary = "the same in a rate-limit group of 2 GB a second",
+                  .serve = &percore::bench::ServeLimited}}},
       argc, argv);
 }

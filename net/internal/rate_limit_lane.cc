@@ -21,6 +21,7 @@ void RateLimitTaker::SetOuter(RateLimitLane* outer) {
 
 void RateLimitTaker::SetWeight(int64_t weight) {
   if (place_ == Place::kWaiting) outer_->waiting_weight_ += weight - weight_;
+  if (place_ == Place::kGranted) outer_->granted_weight_ += weight - weight_;
   weight_ = weight;
 }
 
@@ -84,7 +85,7 @@ void RateLimitLane::CountResumed(Duration waited) {
 }
 
 int64_t RateLimitLane::Offer(int64_t most) {
-  if (budget_.paused() || !waiting_.empty() || OthersWait()) return 0;
+  if (budget_.paused() || scarce() || OthersWait()) return 0;
   const int64_t offered = OfferedOf(std::min(most, Stock(most)));
   return offered < std::min(most, LeastGrant()) ? 0 : offered;
 }
@@ -172,6 +173,7 @@ void RateLimitLane::Remove(RateLimitTaker& taker) {
       return;
     case RateLimitTaker::Place::kGranted:
       granted_takers_.Remove(&taker);
+      granted_weight_ -= taker.weight_;
       return;
   }
 }
@@ -179,15 +181,20 @@ void RateLimitLane::Remove(RateLimitTaker& taker) {
 void RateLimitLane::NoteGrant(RateLimitTaker& taker) {
   if (taker.place_ != RateLimitTaker::Place::kNone) return;
   granted_takers_.PushBack(&taker);
+  granted_weight_ += taker.weight_;
   taker.place_ = RateLimitTaker::Place::kGranted;
   StartTimer(budget_.tick());
 }
 
 void RateLimitLane::Deal() {
   timer_.Del();
+  // Those who were granted something the last time, and have not come back yet:
+  // a loop that is busy has not come to all of them yet.
+  absent_weight_ = granted_weight_;
+  short_ = short_ && absent_weight_ > 0;
   TakeBackGrants();
   TellBudget();
-  PublishWeight(waiting_weight_);
+  PublishWeight(waiting_weight_ + absent_weight_);
   if (!waiting_.empty() && !budget_.paused()) DistributeAndTell(Supply());
   // What is left after that is for whoever needs it first.
   TellBudget();
@@ -225,7 +232,11 @@ int64_t RateLimitLane::Supply() {
     lent_ += tokens_;
     supply = tokens_;
   }
-  return OfferedOf(supply);
+  supply = OfferedOf(supply);
+  // The absent keep their part.
+  const int64_t part =
+      Part(supply, waiting_weight_, waiting_weight_ + absent_weight_);
+  return std::max(part, std::min(supply, LeastGrantTo(*waiting_.first())));
 }
 
 // The part of what has come in since something was last dealt that is this
@@ -243,12 +254,11 @@ int64_t RateLimitLane::Entitlement() {
 void RateLimitLane::DistributeAndTell(int64_t supply) {
   int64_t weight = waiting_weight_;
   while (supply > 0 && weight > 0) {
-    int64_t unsatisfied = 0;
-    const int64_t left = DistributeOnce(supply, weight, unsatisfied);
+    const int64_t left = DistributeOnce(supply, weight);
     if (left == supply) break;
     supply = left;
-    weight = unsatisfied;
   }
+  short_ = weight > 0;
   RateLimitTaker* const last_before = granted_takers_.last();
   for (RateLimitTaker* taker = waiting_.first(); taker != nullptr;) {
     RateLimitTaker* const next = Takers::Next(taker);
@@ -269,22 +279,23 @@ void RateLimitLane::DistributeAndTell(int64_t supply) {
   }
 }
 
-// Returns what is left, and the weight of those who want more.
-int64_t RateLimitLane::DistributeOnce(int64_t supply, int64_t weight,
-                                      int64_t& unsatisfied) {
+// Among those who want more, of that weight. Returns what is left, and leaves
+// the weight of those who still do.
+int64_t RateLimitLane::DistributeOnce(int64_t supply, int64_t& weight) {
+  const int64_t all = weight;
   int64_t left = supply;
   for (RateLimitTaker* taker = waiting_.first(); taker != nullptr && left > 0;
        taker = Takers::Next(taker)) {
     if (taker->wanted_ == 0) continue;
     const int64_t least = LeastGrantTo(*taker);
-    const int64_t share = std::max(Part(supply, taker->weight_, weight), least);
+    const int64_t share = std::max(Part(supply, taker->weight_, all), least);
     const int64_t tokens = std::min({share, taker->wanted_, left});
     if (tokens < least) break;
     Reserve(tokens);
     taker->granted_ += tokens;
     taker->wanted_ -= tokens;
     left -= tokens;
-    if (taker->wanted_ > 0) unsatisfied += taker->weight_;
+    if (taker->wanted_ == 0) weight -= taker->weight_;
   }
   return left;
 }
@@ -309,7 +320,7 @@ void RateLimitLane::WaitForMore() {
   if (waiting_.empty() || budget_.paused()) {
     SetExhausted(false);
     if (place_ == Place::kWaiting) LeaveQueue();
-    if (!granted_takers_.empty()) StartTimer(budget_.tick());
+    if (granted_weight_ + absent_weight_ > 0) StartTimer(budget_.tick());
     return;
   }
   const int64_t short_by =

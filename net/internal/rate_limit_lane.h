@@ -109,6 +109,13 @@ class RateLimitLane final : public RateLimitTaker {
   int64_t Offer(int64_t most);
   // Tokens to be had here, not looking at the lanes around.
   int64_t Stock(int64_t most);
+  // Somebody waits, or was given less than it wanted when it was last dealt:
+  // who comes meanwhile waits for the next time, or it would get what all the
+  // others wait for.
+  bool scarce() const {
+    return !waiting_.empty() ||
+           (short_ && granted_weight_ + absent_weight_ > 0);
+  }
   bool OthersWait() const {
     return budget_.waiting_weight() > published_weight_;
   }
@@ -125,10 +132,11 @@ class RateLimitLane final : public RateLimitTaker {
   void Deal();
   void TakeBackGrants();
   void TellBudget();
+  // For those who wait.
   int64_t Supply();
   int64_t Entitlement();
   void DistributeAndTell(int64_t supply);
-  int64_t DistributeOnce(int64_t supply, int64_t weight, int64_t& unsatisfied);
+  int64_t DistributeOnce(int64_t supply, int64_t& weight);
   void PublishWeight(int64_t weight);
   void SetExhausted(bool exhausted);
   void WaitForMore();
@@ -151,12 +159,15 @@ class RateLimitLane final : public RateLimitTaker {
   int64_t spent_ = 0;          // since the budget was last told
   int64_t lent_ = 0;           // what it thinks is here
   int64_t waiting_weight_ = 0;
+  int64_t granted_weight_ = 0;
+  int64_t absent_weight_ = 0;  // granted something before, and not seen since
   int64_t published_weight_ = 0;
   TimePoint dealt_at_;
   TimePoint full_at_;  // not before then, as far as is known here
   Takers waiting_;
   Takers granted_takers_;
   bool exhausted_ = false;
+  bool short_ = false;  // when it was last dealt
   Event timer_;
 };
 

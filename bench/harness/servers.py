@@ -65,14 +65,15 @@ class Announced(Kind):
                 yield Server(started.pid, host_port, log.name)
 
 
-def percore_echo(bin_folder, name="Percore", backend="epoll"):
+def percore_echo(bin_folder, name="Percore", backend="epoll", flags=()):
     return Announced(
         name,
         "echo",
         os.path.join(bin_folder, "examples", "echo_server"),
         lambda threads, cpus: [
-            *_percore_flags(threads, cpus),
+            *percore_flags(threads, cpus),
             "--backend=" + backend,
+            *flags,
         ],
         # See the limit of io_uring below.
         runs_under_valgrind=backend != "io_uring",
@@ -85,16 +86,21 @@ def percore_cache(bin_folder, name="Percore", flags=()):
         "memcached",
         os.path.join(bin_folder, "examples", "cache_server"),
         lambda threads, cpus: [
-            *_percore_flags(threads, cpus),
+            *percore_flags(threads, cpus),
             "--memory_mb=%d" % MEMORY_MB,
             *flags,
         ],
     )
 
 
-def _percore_flags(threads, cpus):
+def percore_flags(threads, cpus):
     pinned = ",".join(map(str, cpus[:threads]))
     return ["--shards=%d" % threads, "--cpus=" + pinned]
+
+
+def libevent_echo(bin_folder, name, mode):
+    path = os.path.join(bin_folder, "bench", "peers", "libevent_echo")
+    return Announced(name, "echo", path, lambda *_: ["--mode=" + mode])
 
 
 def echo_peers(bin_folder):
@@ -107,8 +113,8 @@ def echo_peers(bin_folder):
         )
 
     return [
-        peer("libevent events", "peers", "libevent_echo", "events"),
-        peer("libevent bufferevents", "peers", "libevent_echo", "bufferevents"),
+        libevent_echo(bin_folder, "libevent events", "events"),
+        libevent_echo(bin_folder, "libevent bufferevents", "bufferevents"),
         peer("libuv queued", "peers", "libuv_echo", "queued"),
         peer("libuv try_write", "peers", "libuv_echo", "try_write"),
         peer("Asio", "peers", "asio_echo", "callbacks"),

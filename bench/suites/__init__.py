@@ -11,6 +11,8 @@ from suites import (
     loop,
     messages,
     metrics,
+    rate_cost,
+    rate_fairness,
     self_test,
 )
 
@@ -27,6 +29,8 @@ ALL = [
         churn,
         idle,
         cache_server,
+        rate_cost,
+        rate_fairness,
         metrics,
     )
 ]

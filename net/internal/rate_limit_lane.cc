@@ -87,7 +87,7 @@ void RateLimitLane::CountResumed(Duration waited) {
 int64_t RateLimitLane::Offer(int64_t most) {
   if (budget_.paused() || scarce() || OthersWait()) return 0;
   const int64_t offered = OfferedOf(std::min(most, Stock(most)));
-  return offered < std::min(most, LeastGrant()) ? 0 : offered;
+  return offered < most && offered < LeastGrant() ? 0 : offered;
 }
 
 int64_t RateLimitLane::Stock(int64_t most) {
@@ -96,7 +96,7 @@ int64_t RateLimitLane::Stock(int64_t most) {
     // A part of what others can have as well, and not so small that it has to
     // be asked for at each read.
     constexpr int64_t kSlices = 64;
-    const int64_t slice = budget_.budget().burst / kSlices;
+    const int64_t slice = budget_.burst() / kSlices;
     const int64_t lent =
         budget_.Borrow(std::max(most - tokens_, slice), spent_, now());
     tokens_ += lent;
@@ -114,8 +114,8 @@ void RateLimitLane::PayFor(int64_t granted, int64_t rest, uint64_t moved) {
     // What comes back fills it earlier.
     if (rest < 0) full_at_ = TimePoint();
     tokens_ -= rest;
+    if (spent_ == 0) StartTimer(budget_.tick());
     spent_ += granted + rest;
-    StartTimer(budget_.tick());
   }
   if (outer() == nullptr) return;
   const int64_t own = std::min(granted_, std::max<int64_t>(rest, 0));
@@ -378,8 +378,7 @@ int64_t RateLimitLane::LeastGrantTo(const RateLimitTaker& taker) const {
 }
 
 int64_t RateLimitLane::MostAtOnce() const {
-  const int64_t here =
-      budget_.unlimited() ? kUnlimited : budget_.budget().burst;
+  const int64_t here = budget_.unlimited() ? kUnlimited : budget_.burst();
   return outer() == nullptr ? here : std::min(here, outer()->MostAtOnce());
 }
 

@@ -35,6 +35,8 @@ class SharedBudget {
   // One thread at a time.
   void Change(const RateBudget& budget, TimePoint now);
   RateBudget budget() const { return income().budget; }
+  // Alone, which is less to read.
+  int64_t burst() const { return burst_.load(std::memory_order_relaxed); }
 
   // From 0 to `most`, for a shard that has spent `unreported` since it last
   // repaid.
@@ -104,16 +106,19 @@ class SharedBudget {
   std::atomic<int64_t> since_;
   std::atomic<uint64_t> before_{0};
 
-  // Modulo 2^64, as in a TokenBucket.
-  std::atomic<uint64_t> spent_;
-  std::atomic<int64_t> lent_{0};
+  // What is read wherever bytes move, and seldom written.
   std::atomic<int64_t> waiting_weight_{0};
-  std::atomic<int> exhausted_shards_{0};
-  std::atomic<int64_t> exhausted_since_{0};
-  std::atomic<int64_t> exhausted_before_{0};
   std::atomic<int64_t> tick_{0};
   std::atomic<int64_t> min_share_{1};
   std::atomic<bool> paused_{false};
+
+  // On another line of the cache, what is written a few times in a tick: modulo
+  // 2^64, as in a TokenBucket.
+  alignas(64) std::atomic<uint64_t> spent_;
+  std::atomic<int64_t> lent_{0};
+  std::atomic<int> exhausted_shards_{0};
+  std::atomic<int64_t> exhausted_since_{0};
+  std::atomic<int64_t> exhausted_before_{0};
 };
 
 }  // namespace percore::internal

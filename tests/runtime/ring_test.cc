@@ -234,7 +234,8 @@ TEST_F(RingTest, TheLoopHearsOfWhatIsOverAtOnceBeforeItSleeps) {
 // Else it would sleep for ever.
 TEST_F(RingTest, ATimerThatIsAddedWhileItIsPutInIsNotOverslept) {
   Event timer = Event::Timer(
-      *base_, [](int, EventFlags, void* base) {
+      *base_,
+      [](int, EventFlags, void* base) {
         static_cast<EventBase*>(base)->Break();
       },
       base_.get());

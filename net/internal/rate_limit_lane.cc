@@ -170,6 +170,8 @@ void RateLimitLane::Remove(RateLimitTaker& taker) {
     case RateLimitTaker::Place::kWaiting:
       waiting_.Remove(&taker);
       waiting_weight_ -= taker.weight_;
+      // Other shards are to know that nobody waits here.
+      if (waiting_.empty()) StartTimer(budget_.tick());
       return;
     case RateLimitTaker::Place::kGranted:
       granted_takers_.Remove(&taker);

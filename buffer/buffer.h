@@ -387,6 +387,8 @@ class Buffer {
   // are few in a large one. False, and it stays the caller's, if that is
   // refused.
   bool AppendSegment(Segment* segment);
+  // Whether it would copy them, if `segment`, which is empty yet, had `bytes`.
+  static bool WouldCopy(const Segment& segment, size_t bytes);
 
   // Writes up to `max_bytes` from the front by one system call, and drains what
   // the kernel took: writev() of at most 64 extents, or sendfile() if the first

@@ -37,6 +37,12 @@ constexpr size_t kMaxRefittedBytes = 4096;
 // time when it is written.
 constexpr size_t kMaxLoadedBytes = 256 * 1024;
 
+// Whether `bytes` are better copied out of a segment of such a capacity.
+bool FitsASmallerOne(size_t bytes, size_t capacity) {
+  return bytes <= kMaxRefittedBytes && bytes < capacity - bytes &&
+         Segment::SizeClassFor(bytes) < Segment::SizeClassFor(capacity);
+}
+
 // Calls `system_call` until it is not interrupted.
 template <typename SystemCall>
 ssize_t RetryInterrupted(SystemCall system_call) {
@@ -165,7 +171,7 @@ void Buffer::AdaptReads(size_t asked, size_t read) {
 bool Buffer::AppendSegment(Segment* segment) {
   const size_t added = segment->size();
   if (!MayAppend(added)) return false;
-  if (added <= kMaxRefittedBytes && added < segment->tailroom()) {
+  if (FitsASmallerOne(added, added + segment->tailroom())) {
     CopyToTail(segment->view());
     SegmentPool::ThisThread().CountCopiedBytes(added);
     Segment::Release(segment);
@@ -174,6 +180,10 @@ bool Buffer::AppendSegment(Segment* segment) {
   }
   Notify(added, 0);
   return true;
+}
+
+bool Buffer::WouldCopy(const Segment& segment, size_t bytes) {
+  return FitsASmallerOne(bytes, segment.tailroom());
 }
 
 ssize_t Buffer::WriteTo(Kernel& kernel, int fd, size_t max_bytes) {

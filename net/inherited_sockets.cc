@@ -86,7 +86,7 @@ absl::StatusOr<InheritedSockets> InheritedSockets::TakeOver(
   // is not open, before there is a name for each.
   for (int fd = first; fd < first + *count; ++fd) {
     absl::StatusOr<SocketAddress> address =
-        internal::ListeningAddress(fd, kernel);
+        internal::ServingAddress(fd, kernel);
     if (!address.ok()) return Explain(address.status());
     result.sockets_.push_back(
         {.name = {}, .address = *std::move(address), .fd = {}});

@@ -17,8 +17,9 @@
 //
 // With `ReusePort=yes` and as many ListenStream= lines of one address as there
 // are shards, each shard has a socket of its own; else they share what there
-// is. FileDescriptorName= is the name; without it all have that of the socket
-// unit.
+// is. UDP sockets, of ListenDatagram=, there must be as many as shards, for
+// DatagramSockets::Adopt(). FileDescriptorName= is the name; without it all
+// have that of the socket unit.
 #ifndef PERCORE_NET_INHERITED_SOCKETS_H_
 #define PERCORE_NET_INHERITED_SOCKETS_H_
 
@@ -65,9 +66,9 @@ class InheritedSockets {
   // variables are not there, or mean another process: a program that was
   // started by hand. The sockets are close-on-exec from here on. Errors:
   // InvalidArgument for variables that make no sense, and for a descriptor that
-  // is not a listening stream socket; what the kernel says of one that is not
-  // open. No descriptor is taken over then, and none closed; the variables are
-  // removed in any case.
+  // is neither a listening stream socket nor a datagram socket; what the kernel
+  // says of one that is not open. No descriptor is taken over then, and none
+  // closed; the variables are removed in any case.
   static absl::StatusOr<InheritedSockets> TakeOver(
       Variables variables = Variables::kRemove,
       Kernel& kernel = Kernel::Real());
@@ -79,7 +80,8 @@ class InheritedSockets {
   const std::vector<Socket>& sockets() const { return sockets_; }
   bool empty() const { return sockets_.empty(); }
 
-  // Gives away those with that name, one at least, for ListenSockets::Adopt().
+  // Gives away those with that name, one at least, for ListenSockets::Adopt(),
+  // or DatagramSockets::Adopt().
   // Errors: NotFound, with the names that there are.
   absl::StatusOr<std::vector<UniqueFd>> Take(std::string_view name);
   // Gives all away that are left.

@@ -177,17 +177,6 @@ absl::StatusOr<SocketAddress> Ask(Kernel& kernel, int fd,
 
 }  // namespace
 
-SocketAddress::SocketAddress() : native_{.v6 = {}} {
-  native_.base.sa_family = AF_INET;
-}
-
-SocketAddress::SocketAddress(const SocketAddress& other)
-    : native_(other.native_) {
-  if (is_unix() && native_.local.name != nullptr) {
-    native_.local.name = new UnixName(*native_.local.name);
-  }
-}
-
 absl::StatusOr<SocketAddress> SocketAddress::Parse(std::string_view text) {
   return ParseText(text, std::nullopt);
 }
@@ -358,6 +347,11 @@ std::strong_ordering operator<=>(const SocketAddress& a,
   if (std::is_eq(order)) order = a.scope_id() <=> b.scope_id();
   if (std::is_eq(order)) order = a.port() <=> b.port();
   return order;
+}
+
+void SocketAddress::CopyUnixName() {
+  UnixName*& name = native_.local.name;
+  if (name != nullptr) name = new UnixName(*name);
 }
 
 std::string_view SocketAddress::bytes() const {

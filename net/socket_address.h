@@ -52,8 +52,10 @@ class SocketAddress {
   static constexpr size_t kMaxUnixName = 107;
 
   // 0.0.0.0:0
-  SocketAddress();
-  SocketAddress(const SocketAddress& other);
+  SocketAddress() : native_{.v6 = {}} { native_.base.sa_family = AF_INET; }
+  SocketAddress(const SocketAddress& other) : native_(other.native_) {
+    if (is_unix()) CopyUnixName();
+  }
   // `other` is 0.0.0.0:0 afterwards.
   SocketAddress(SocketAddress&& other) noexcept : SocketAddress() {
     std::swap(native_, other.native_);
@@ -148,6 +150,9 @@ class SocketAddress {
 
   // `name` is what comes after the family; empty for the unnamed.
   static SocketAddress OfUnixName(std::string_view name);
+
+  // Makes the name that a copy has begun with its own.
+  void CopyUnixName();
 
   // What tells it from others of its family, apart from scope and port.
   std::string_view bytes() const;

@@ -1,11 +1,13 @@
 #include "percore/net/socket_options.h"
 
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +23,7 @@ struct Option {
   std::string_view text;
 };
 
+constexpr Option kBroadcast = {SOL_SOCKET, SO_BROADCAST, "SO_BROADCAST"};
 constexpr Option kDeferAccept = {IPPROTO_TCP, TCP_DEFER_ACCEPT,
                                  "TCP_DEFER_ACCEPT"};
 constexpr Option kError = {SOL_SOCKET, SO_ERROR, "SO_ERROR"};
@@ -152,6 +155,19 @@ absl::StatusOr<size_t> SendBufferSize(int fd, Kernel& kernel) {
 
 absl::StatusOr<size_t> ReceiveBufferSize(int fd, Kernel& kernel) {
   return BufferSize(kernel, fd, kReceiveBuffer);
+}
+
+absl::Status SetBroadcast(int fd, Switch setting, Kernel& kernel) {
+  return Set(kernel, fd, kBroadcast, setting);
+}
+
+absl::StatusOr<uint32_t> DroppedDatagrams(int fd, Kernel& kernel) {
+  std::array<uint32_t, SK_MEMINFO_VARS> numbers = {};
+  socklen_t size = sizeof(numbers);
+  const int result =
+      kernel.GetSocketOption(fd, SOL_SOCKET, SO_MEMINFO, numbers.data(), &size);
+  if (result < 0) return CallError(-result, "getsockopt", "SO_MEMINFO", fd);
+  return numbers[SK_MEMINFO_DROPS];
 }
 
 absl::Status PendingError(int fd, std::string_view call, Kernel& kernel) {

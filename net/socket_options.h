@@ -107,6 +107,17 @@ absl::StatusOr<size_t> SendBufferSize(int fd, Kernel& kernel = Kernel::Real());
 absl::StatusOr<size_t> ReceiveBufferSize(int fd,
                                          Kernel& kernel = Kernel::Real());
 
+// --- Of datagram sockets ---
+
+// Whether datagrams may be sent to a broadcast address (IPv4).
+absl::Status SetBroadcast(int fd, Switch setting = Switch::kOn,
+                          Kernel& kernel = Kernel::Real());
+// How many datagrams the kernel has dropped since the socket was made, because
+// nobody took those before out of its receive buffer, or their checksum was
+// wrong. The number starts again at 2^32.
+absl::StatusOr<uint32_t> DroppedDatagrams(int fd,
+                                          Kernel& kernel = Kernel::Real());
+
 // The error that waits at the socket (SO_ERROR), as "connect fd 7: Connection
 // refused" after a non-blocking connect(), with `call` what is to be blamed; OK
 // if there is none. Asking clears it.

@@ -219,6 +219,15 @@ ssize_t Kernel::WritevMore(int fd, const iovec* extents, int count) {
   return SendOrWrite(fd, extents, count, MSG_MORE);
 }
 
+int Kernel::ReceiveMessages(int fd, mmsghdr* messages, unsigned count) {
+  return OrError(
+      recvmmsg(fd, messages, count, MSG_DONTWAIT | MSG_TRUNC, nullptr));
+}
+
+int Kernel::SendMessages(int fd, mmsghdr* messages, unsigned count) {
+  return OrError(sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 ssize_t Kernel::SendFile(int fd, int file, off_t offset, size_t size) {
   // Unlike send(2), sendfile(2) has no flag that keeps SIGPIPE away. It goes to
   // the thread that wrote, which therefore blocks it meanwhile, and takes it

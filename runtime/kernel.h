@@ -105,6 +105,13 @@ class Kernel {
   // fill a packet waits for that (MSG_MORE of send(2)).
   virtual ssize_t WritevMore(int fd, const iovec* extents, int count);
 
+  // recvmmsg(2) and sendmmsg(2), without waiting and without SIGPIPE: so many
+  // datagrams by one call, of which as many are moved as can be. The sizes of
+  // those received are what they had when they were sent (MSG_TRUNC), however
+  // little there was room for.
+  virtual int ReceiveMessages(int fd, mmsghdr* messages, unsigned count);
+  virtual int SendMessages(int fd, mmsghdr* messages, unsigned count);
+
   // Files. sendfile(2) from `offset` of `file` on; never raises SIGPIPE.
   virtual ssize_t SendFile(int fd, int file, off_t offset, size_t size);
   virtual ssize_t Pread(int fd, void* data, size_t size, off_t offset);

@@ -41,4 +41,11 @@ absl::StatusOr<SocketAddress> ListeningAddress(int fd, Kernel& kernel) {
   return SocketAddress::OfSocket(fd, kernel);
 }
 
+absl::StatusOr<SocketAddress> ServingAddress(int fd, Kernel& kernel) {
+  const absl::StatusOr<int> type = Ask(fd, SO_TYPE, "SO_TYPE", kernel);
+  if (!type.ok()) return type.status();
+  return *type == SOCK_DGRAM ? SocketAddress::OfSocket(fd, kernel)
+                             : ListeningAddress(fd, kernel);
+}
+
 }  // namespace percore::internal

@@ -13,6 +13,9 @@ namespace percore::internal {
 // Any thread.
 absl::StatusOr<SocketAddress> ListeningAddress(int fd, Kernel& kernel);
 
+// The same, and where the datagram socket `fd` is.
+absl::StatusOr<SocketAddress> ServingAddress(int fd, Kernel& kernel);
+
 }  // namespace percore::internal
 
 #endif  // PERCORE_NET_INTERNAL_LISTENING_ADDRESS_H_

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <deque>
 #include <string>
 #include <vector>
@@ -437,6 +438,28 @@ TEST_F(BufferIoTest, SteadyReadingAndWritingTakesNothingFromTheAllocator) {
     echo(large);
   }
   EXPECT_EQ(stats_->pool_misses.Get(), misses);
+}
+
+TEST_F(BufferIoTest, ASegmentIsCopiedOnlyWhereThatSavesMemory) {
+  struct Case {
+    size_t capacity;
+    size_t bytes;
+    bool copied;
+  };
+  for (const Case& test :
+       {Case{400, 1, false}, Case{1984, 1, true}, Case{1984, 448, true},
+        Case{1984, 960, true}, Case{1984, 961, false}, Case{1984, 1984, false},
+        Case{65472, 4096, true}, Case{65472, 4097, false}}) {
+    Segment* const segment = Segment::New(test.capacity);
+    EXPECT_EQ(Buffer::WouldCopy(*segment, test.bytes), test.copied);
+    std::memset(segment->tail(), 'x', test.bytes);
+    const char* const data = segment->tail();
+    segment->Extend(test.bytes);
+    Buffer buffer;
+    ASSERT_TRUE(buffer.AppendSegment(segment));
+    EXPECT_EQ(buffer.Front().data() != data, test.copied);
+    EXPECT_EQ(buffer.ToString(), std::string(test.bytes, 'x'));
+  }
 }
 
 }  // namespace

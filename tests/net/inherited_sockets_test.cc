@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "percore/net/datagram_sockets.h"
 #include "percore/tests/support/blocking_client.h"
 #include "percore/tests/support/temporary_folder.h"
 #include "percore/tests/support/test_kernel.h"
@@ -142,7 +143,7 @@ TEST_F(InheritedSocketsTest, WhatDoesNotListenIsRefusedAndLeftOpen) {
   ASSERT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
   const UniqueFd read_end(pipe_ends[0]);
   const UniqueFd write_end(pipe_ends[1]);
-  const UniqueFd datagrams(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const UniqueFd packets(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   const BlockingClient client(tcp_.address());
   struct Case {
     int fd;
@@ -150,7 +151,7 @@ TEST_F(InheritedSocketsTest, WhatDoesNotListenIsRefusedAndLeftOpen) {
   };
   const Case cases[] = {
       {read_end.get(), "getsockopt SO_TYPE fd 301: Socket operation on non-"},
-      {datagrams.get(), "fd 301 is not a stream socket"},
+      {packets.get(), "fd 301 is not a stream socket"},
       {client.fd(), "fd 301 is a socket that does not listen"},
   };
   InheritTcp();
@@ -163,6 +164,20 @@ TEST_F(InheritedSocketsTest, WhatDoesNotListenIsRefusedAndLeftOpen) {
     EXPECT_NE(fcntl(kFirst + 1, F_GETFD), -1);
     close(kFirst + --count_);
   }
+}
+
+TEST_F(InheritedSocketsTest, DatagramSocketsAreTakenOverToo) {
+  auto udp = *DatagramSockets::Open("127.0.0.1:0", 1);
+  InheritTcp();
+  Inherit(udp.Take(0).get());
+  absl::StatusOr<InheritedSockets> inherited = TakeOver("http:dns");
+  ASSERT_TRUE(inherited.ok()) << inherited.status();
+  EXPECT_EQ(inherited->sockets()[1].address, udp.address());
+  absl::StatusOr<std::vector<UniqueFd>> taken = inherited->Take("dns");
+  ASSERT_TRUE(taken.ok());
+  const auto adopted = DatagramSockets::Adopt(*std::move(taken), 1);
+  ASSERT_TRUE(adopted.ok()) << adopted.status();
+  EXPECT_EQ(adopted->address(), udp.address());
 }
 
 TEST_F(InheritedSocketsTest, EachCallThatFailsIsReported) {

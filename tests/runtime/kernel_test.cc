@@ -56,6 +56,28 @@ TEST(KernelTest, ReadsAndWritesExtentsOfSocketsAndOfOtherDescriptors) {
   }
 }
 
+TEST(KernelTest, MovesManyDatagramsAndTellsTheirSizes) {
+  Kernel& kernel = Kernel::Real();
+  int ends[2];
+  ASSERT_EQ(kernel.SocketPair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+  char text[] = "abcd";
+  std::array<iovec, 2> extents = {{{text, 4}, {text, 1}}};
+  std::array<mmsghdr, 2> messages = {};
+  for (size_t i = 0; i < 2; ++i) {
+    messages[i].msg_hdr.msg_iov = &extents[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  EXPECT_EQ(kernel.SendMessages(ends[0], messages.data(), 2), 2);
+  extents = {{{text, 2}, {text, 2}}};
+  EXPECT_EQ(kernel.ReceiveMessages(ends[1], messages.data(), 2), 2);
+  EXPECT_EQ(messages[0].msg_len, 4u);  // of which two bytes are lost
+  EXPECT_EQ(messages[1].msg_len, 1u);
+  EXPECT_EQ(kernel.ReceiveMessages(ends[1], messages.data(), 2), -EAGAIN);
+  kernel.Close(ends[1]);
+  EXPECT_EQ(kernel.SendMessages(ends[0], messages.data(), 2), -ECONNREFUSED);
+  kernel.Close(ends[0]);
+}
+
 TEST(KernelTest, SendsFilesAndKeepsTheSignalAway) {
   int sockets[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);

@@ -235,6 +235,18 @@ ssize_t TestKernel::Write(int fd, const void* data, size_t size) {
   PERCORE_FAIL_OR(kWrite, Write(fd, data, size));
 }
 
+int TestKernel::ReceiveMessages(int fd, mmsghdr* messages, unsigned count) {
+  PERCORE_FAIL_OR(
+      kReceiveMessages,
+      ReceiveMessages(fd, messages, std::min(count, message_limit_.load())));
+}
+
+int TestKernel::SendMessages(int fd, mmsghdr* messages, unsigned count) {
+  PERCORE_FAIL_OR(
+      kSendMessages,
+      SendMessages(fd, messages, std::min(count, message_limit_.load())));
+}
+
 ssize_t TestKernel::SendFile(int fd, int file, off_t offset, size_t size) {
   PERCORE_FAIL_OR(kSendFile, SendFile(fd, file, offset,
                                       std::min(size, transfer_limit_.load())));

@@ -10,6 +10,7 @@
 #define PERCORE_TESTS_SUPPORT_TEST_KERNEL_H_
 
 #include <atomic>
+#include <climits>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -55,6 +56,8 @@ class TestKernel : public Kernel {
     kRead,  // read() and readv()
     kWrite,
     kWritev,  // WritevMore() too
+    kReceiveMessages,
+    kSendMessages,
     kSendFile,
     kPread,
     kFileStatus,
@@ -91,6 +94,8 @@ class TestKernel : public Kernel {
   // From now on reads, writev() and sendfile() move at most `size` bytes a
   // call.
   void LimitTransfers(size_t size) { transfer_limit_ = size; }
+  // From now on ReceiveMessages() and SendMessages() move at most `count`.
+  void LimitMessages(unsigned count) { message_limit_ = count; }
   // How often the call was made, failures included.
   int Count(Call call);
   // Of what Fail() has planned for `call`, passing calls included, what no call
@@ -121,6 +126,8 @@ class TestKernel : public Kernel {
   ssize_t Readv(int fd, const iovec* extents, int count) override;
   ssize_t Writev(int fd, const iovec* extents, int count) override;
   ssize_t WritevMore(int fd, const iovec* extents, int count) override;
+  int ReceiveMessages(int fd, mmsghdr* messages, unsigned count) override;
+  int SendMessages(int fd, mmsghdr* messages, unsigned count) override;
   ssize_t SendFile(int fd, int file, off_t offset, size_t size) override;
   ssize_t Pread(int fd, void* data, size_t size, off_t offset) override;
   int FileStatus(int fd, struct stat* status) override;
@@ -165,6 +172,7 @@ class TestKernel : public Kernel {
   const Clock clock_;
   std::atomic<unsigned> completion_limit_{0};
   std::atomic<size_t> transfer_limit_{SIZE_MAX};
+  std::atomic<unsigned> message_limit_{UINT_MAX};
   std::atomic<Duration::rep> now_{
       std::chrono::nanoseconds(std::chrono::hours(1)).count()};
   std::mutex mutex_;

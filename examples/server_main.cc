@@ -5,6 +5,7 @@
 #include <chrono>
 #include <climits>
 #include <iostream>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "percore/buffer/segment_pool.h"
 #include "percore/net/connection_limit.h"
+#include "percore/net/datagram_sockets.h"
 #include "percore/net/inherited_sockets.h"
 #include "percore/net/rate_limit_group.h"
 #include "percore/net/socket_address.h"
@@ -32,7 +34,8 @@ struct Settings {
 
 constexpr char kInherited[] = "inherited";
 
-void AddCommonFlags(FlagSet& flags, Settings& settings) {
+void AddCommonFlags(FlagSet& flags, Settings& settings,
+                    ServerMain::Sockets sockets) {
   flags.Add(
       "listen", "ADDR:PORT",
       absl::StrCat("address to serve on, or unix:PATH, or inherited[:NAME] (",
@@ -63,12 +66,14 @@ void AddCommonFlags(FlagSet& flags, Settings& settings) {
               settings.runtime.base.backend = value;
               return absl::OkStatus();
             });
-  flags.Add("max_connections", "N",
-            "connections at once, on all shards; others wait (any number)",
-            [&settings](std::string_view value) {
-              return ParseNumberFlag(value, 1, INT_MAX,
-                                     &settings.max_connections);
-            });
+  if (sockets == ServerMain::Sockets::kListening) {
+    flags.Add("max_connections", "N",
+              "connections at once, on all shards; others wait (any number)",
+              [&settings](std::string_view value) {
+                return ParseNumberFlag(value, 1, INT_MAX,
+                                       &settings.max_connections);
+              });
+  }
   flags.Add("rate_limit", "N",
             "bytes a second that all may send, and as many receive (any)",
             [&settings](std::string_view value) {
@@ -90,19 +95,58 @@ int Complain(const ServerMain::Program& program, const absl::Status& status,
   return exit_status;
 }
 
-// The sockets for --listen, one for each of `shards`.
-absl::StatusOr<ListenSockets> OpenSockets(std::string_view listen, int shards) {
+// What a supervisor gave of the name that --listen has; nothing if it has none,
+// but an address.
+absl::StatusOr<std::optional<std::vector<UniqueFd>>> TakeInherited(
+    std::string_view listen) {
   const bool all = listen == kInherited;
   if (!all && !listen.starts_with(absl::StrCat(kInherited, ":"))) {
-    return ListenSockets::Open(listen, shards);
+    return std::nullopt;
   }
   absl::StatusOr<InheritedSockets> inherited = InheritedSockets::TakeOver();
   if (!inherited.ok()) return inherited.status();
-  if (all) return ListenSockets::Adopt(inherited->TakeAll(), shards);
+  if (all) return inherited->TakeAll();
   absl::StatusOr<std::vector<UniqueFd>> named =
       inherited->Take(listen.substr(std::string_view(kInherited).size() + 1));
   if (!named.ok()) return named.status();
-  return ListenSockets::Adopt(*std::move(named), shards);
+  return *std::move(named);
+}
+
+// ListenSockets, or DatagramSockets.
+struct ServerSockets {
+  template <typename Sockets>
+  explicit ServerSockets(Sockets sockets)
+      : address(sockets.address().ToString()),
+        take([sockets = std::make_shared<Sockets>(std::move(sockets))](
+                 int shard) { return sockets->Take(shard); }) {}
+
+  std::string address;
+  std::function<UniqueFd(int shard)> take;
+};
+
+template <typename Sockets>
+absl::StatusOr<ServerSockets> Wrap(absl::StatusOr<Sockets> sockets) {
+  if (!sockets.ok()) return sockets.status();
+  return ServerSockets(*std::move(sockets));
+}
+
+// The sockets for --listen, one for each of `shards`.
+absl::StatusOr<ServerSockets> OpenSockets(ServerMain::Sockets sockets,
+                                          std::string_view listen, int shards) {
+  absl::StatusOr<std::optional<std::vector<UniqueFd>>> inherited =
+      TakeInherited(listen);
+  if (!inherited.ok()) return inherited.status();
+  if (sockets == ServerMain::Sockets::kListening) {
+    return Wrap(inherited->has_value()
+                    ? ListenSockets::Adopt(**std::move(inherited), shards)
+                    : ListenSockets::Open(listen, shards));
+  }
+  return Wrap(
+      inherited->has_value()
+          ? DatagramSockets::Adopt(**std::move(inherited), shards)
+          : DatagramSockets::Open(
+                listen, shards,
+                {.receive_buffer_bytes = ServerMain::kDatagramReceiveBuffer}));
 }
 
 absl::StatusOr<std::shared_ptr<RateLimitGroup>> MakeRateLimitGroup(
@@ -142,7 +186,7 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
   Settings settings;
   settings.listen = program.listen;
   FlagSet flags(program.summary);
-  AddCommonFlags(flags, settings);
+  AddCommonFlags(flags, settings, program.sockets);
   if (program.add_flags) program.add_flags(flags);
   if (absl::Status status = flags.Parse(argc, argv); !status.ok()) {
     return Complain(program, status, kBadUsage);
@@ -159,8 +203,8 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
   absl::StatusOr<std::unique_ptr<Runtime>> runtime =
       Runtime::Create(settings.runtime);
   if (!runtime.ok()) return Complain(program, runtime.status(), kBadUsage);
-  absl::StatusOr<ListenSockets> sockets =
-      OpenSockets(settings.listen, (*runtime)->shard_count());
+  absl::StatusOr<ServerSockets> sockets =
+      OpenSockets(program.sockets, settings.listen, (*runtime)->shard_count());
   if (!sockets.ok()) return Complain(program, sockets.status(), kBadUsage);
 
   std::unique_ptr<Exporter> exporter;
@@ -174,7 +218,7 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
   }
   if (program.prepare) program.prepare(**runtime, exporter.get());
 
-  const std::string listen = sockets->address().ToString();
+  const std::string& listen = sockets->address;
   std::cout << "listening on " << listen << std::endl;
   if (exporter != nullptr) {
     std::cout << "metrics on http://" << metrics_address << "/metrics"
@@ -186,7 +230,7 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
       [&](Shard& shard) -> absl::StatusOr<std::unique_ptr<Service>> {
         std::shared_ptr<ListenerStats> stats;
         absl::StatusOr<std::unique_ptr<Service>> service = program.make_service(
-            shard, sockets->Take(shard.index()), *options, &stats);
+            shard, sockets->take(shard.index()), *options, &stats);
         if (service.ok() && exporter != nullptr) {
           Collector& collector = exporter->collector();
           collector.AddShard(shard.index(), shard.loop_stats(),

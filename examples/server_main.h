@@ -14,6 +14,7 @@
 #ifndef PERCORE_EXAMPLES_SERVER_MAIN_H_
 #define PERCORE_EXAMPLES_SERVER_MAIN_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,11 +33,16 @@ namespace percore {
 
 class ServerMain {
  public:
+  // What a server serves on: a socket that listens on each shard, or a UDP one.
+  enum class Sockets { kListening, kDatagrams };
+
   // What a program brings. The functions are called in this order.
   struct Program {
     std::string name;     // of the listener, in the metrics
     std::string summary;  // the first line of --help
     std::string listen;   // the default of --listen
+    // With kDatagrams there is no --max_connections.
+    Sockets sockets = Sockets::kListening;
     // Adds flags of its own. May be null.
     std::function<void(FlagSet& flags)> add_flags = {};
     // Before the shards start: prepares what they share. Exporter is null
@@ -45,7 +51,8 @@ class ServerMain {
     // Prints what a user could do next. May be null.
     std::function<void(const std::string& listen, const std::string& metrics)>
         greet = {};
-    // On each shard: makes its service, and says where its listener counts.
+    // On each shard: makes its service, and says where its listener counts, if
+    // it has one.
     std::function<absl::StatusOr<std::unique_ptr<Service>>(
         Shard& shard, UniqueFd socket, const TcpServerOptions& options,
         std::shared_ptr<ListenerStats>* stats)>
@@ -53,6 +60,10 @@ class ServerMain {
     // After a clean stop: a last line for the log. May be null.
     std::function<std::string()> farewell = {};
   };
+
+  // Of each UDP socket: room for a burst of some thousand small datagrams,
+  // where net.core.rmem_max allows that.
+  static constexpr size_t kDatagramReceiveBuffer = size_t{4} * 1024 * 1024;
 
   // Runs the program; the result is main()'s.
   static int Run(const Program& program, int argc, char** argv);

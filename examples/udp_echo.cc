@@ -1,0 +1,60 @@
+// Sends every datagram back where it came from.
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "percore/examples/server_main.h"
+#include "percore/net/datagram_endpoint.h"
+#include "percore/runtime/service.h"
+#include "percore/runtime/shard.h"
+
+namespace {
+
+using percore::DatagramEndpoint;
+using percore::EventFlags;
+
+// While so much waits to be sent, nothing is received.
+constexpr size_t kWriteHigh = size_t{256} * 1024;
+
+class UdpEcho final : public percore::Service {
+ public:
+  explicit UdpEcho(std::unique_ptr<DatagramEndpoint> endpoint)
+      : endpoint_(std::move(endpoint)) {
+    endpoint_->SetCallbacks({.read = &Echo}, nullptr);
+    endpoint_->SetWatermarks(EventFlags::kWrite, 0, kWriteHigh);
+  }
+
+  absl::Status Start() { return endpoint_->Enable(EventFlags::kRead); }
+  void Drain() override { endpoint_->Disable(EventFlags::kRead); }
+
+ private:
+  static void Echo(DatagramEndpoint& endpoint, void* /*argument*/) {
+    endpoint.output().Append(std::move(endpoint.input()));
+  }
+
+  const std::unique_ptr<DatagramEndpoint> endpoint_;
+};
+
+absl::StatusOr<std::unique_ptr<percore::Service>> MakeUdpEcho(
+    percore::Shard& shard, percore::UniqueFd socket,
+    const percore::TcpServerOptions& /*options*/,
+    std::shared_ptr<percore::ListenerStats>* /*stats*/) {
+  absl::StatusOr<std::unique_ptr<DatagramEndpoint>> endpoint =
+      DatagramEndpoint::Adopt(shard.base(), std::move(socket));
+  if (!endpoint.ok()) return endpoint.status();
+  auto service = std::make_unique<UdpEcho>(*std::move(endpoint));
+  if (absl::Status status = service->Start(); !status.ok()) return status;
+  return service;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return percore::ServerMain::Run(
+      {.name = "udp_echo",
+       .summary = "udp_echo: sends every datagram back where it came from",
+       .listen = "127.0.0.1:7777",
+       .sockets = percore::ServerMain::Sockets::kDatagrams,
+       .make_service = &MakeUdpEcho},
+      argc, argv);
+}

@@ -24,7 +24,14 @@ class UdpEcho final : public percore::Service {
     endpoint_->SetWatermarks(EventFlags::kWrite, 0, kWriteHigh);
   }
 
-  absl::Status Start() { return endpoint_->Enable(EventFlags::kRead); }
+  // `group` is null for no limit.
+  absl::Status Start(std::shared_ptr<percore::RateLimitGroup> group) {
+    if (group != nullptr) {
+      absl::Status status = endpoint_->rate_limiter().Join(std::move(group));
+      if (!status.ok()) return status;
+    }
+    return endpoint_->Enable(EventFlags::kRead);
+  }
   void Drain() override { endpoint_->Disable(EventFlags::kRead); }
 
  private:
@@ -37,13 +44,16 @@ class UdpEcho final : public percore::Service {
 
 absl::StatusOr<std::unique_ptr<percore::Service>> MakeUdpEcho(
     percore::Shard& shard, percore::UniqueFd socket,
-    const percore::TcpServerOptions& /*options*/,
+    const percore::TcpServerOptions& options,
     std::shared_ptr<percore::ListenerStats>* /*stats*/) {
   absl::StatusOr<std::unique_ptr<DatagramEndpoint>> endpoint =
       DatagramEndpoint::Adopt(shard.base(), std::move(socket));
   if (!endpoint.ok()) return endpoint.status();
   auto service = std::make_unique<UdpEcho>(*std::move(endpoint));
-  if (absl::Status status = service->Start(); !status.ok()) return status;
+  if (absl::Status status = service->Start(options.rate_limit_group);
+      !status.ok()) {
+    return status;
+  }
   return service;
 }
 

@@ -23,6 +23,10 @@ using internal::ReceivedDatagrams;
 using internal::SentDatagrams;
 using internal::TransferTimeouts;
 
+// What a message is taken for where it matters that it is not more: Ethernet's
+// usual payload.
+constexpr size_t kFullPacket = 1500;
+
 // Until the kernel may have memory again, of which nothing tells.
 constexpr Duration kRest = std::chrono::milliseconds(10);
 
@@ -49,6 +53,7 @@ bool MayBeOfEarlier(int error) {
 struct DatagramEndpoint::Extras {
   std::unique_ptr<TransferTimeouts> timers;
   std::unique_ptr<Event> rest_timer;
+  std::unique_ptr<RateLimiter> rate_limiter;
 };
 
 absl::StatusOr<std::unique_ptr<DatagramEndpoint>> DatagramEndpoint::Bind(
@@ -184,6 +189,20 @@ Duration DatagramEndpoint::write_timeout() const {
              : extras_->timers->write_timeout;
 }
 
+RateLimiter& DatagramEndpoint::rate_limiter() {
+  std::unique_ptr<RateLimiter>& made = extras().rate_limiter;
+  if (made == nullptr) {
+    made = std::make_unique<RateLimiter>(base(), &OnTokens, this);
+  }
+  return *made;
+}
+
+void DatagramEndpoint::OnTokens(RateDirection direction, void* argument) {
+  auto& endpoint = *static_cast<DatagramEndpoint*>(argument);
+  if (direction == RateDirection::kWrite) endpoint.ScheduleSend();
+  endpoint.UpdateOrRest();
+}
+
 void DatagramEndpoint::SetPriority(int priority) {
   ready_.set_priority(std::clamp(priority, 0, base().priority_count() - 1));
   if (extras_ != nullptr && extras_->timers != nullptr) {
@@ -216,18 +235,27 @@ void DatagramEndpoint::OnQueueChanged(const DatagramQueue& queue, size_t added,
   if (added > 0 || removed > 0) UpdateOrRest();
 }
 
-size_t DatagramEndpoint::ReceiveRoom() const {
+size_t DatagramEndpoint::ReceiveRoom() {
   if (!Reading()) return 0;
   size_t room = std::min(limits_.max_single_read,
                          input_.memory_limit() - input_.memory());
   if (limits_.read.high != 0) {
     room = std::min(room, limits_.read.high - input_.bytes());
   }
+  if (limiter() == nullptr) return room;
+  room = limiter()->Room(RateDirection::kRead, room);
+  // It waits now.
+  if (room == 0) UpdateOrRest();
   return room;
 }
 
-size_t DatagramEndpoint::SendRoom() const {
-  return Writing() ? limits_.max_single_write : 0;
+size_t DatagramEndpoint::SendRoom() {
+  if (!Writing()) return 0;
+  const size_t room = limits_.max_single_write;
+  if (limiter() == nullptr) return room;
+  // Of empty ones, too, there is an end.
+  return limiter()->Room(RateDirection::kWrite,
+                         std::clamp<size_t>(output_.bytes(), 1, room));
 }
 
 void DatagramEndpoint::CountReceived(const ReceivedDatagrams& received) {
@@ -236,6 +264,9 @@ void DatagramEndpoint::CountReceived(const ReceivedDatagrams& received) {
   stats.received_bytes.Add(received.bytes);
   stats.receive_calls.Add();
   if (received.truncated != 0) stats.truncated.Add(received.truncated);
+  if (limiter() != nullptr) {
+    limiter()->Count(RateDirection::kRead, received.bytes);
+  }
 }
 
 void DatagramEndpoint::CountSent(size_t datagrams, size_t bytes) {
@@ -243,14 +274,17 @@ void DatagramEndpoint::CountSent(size_t datagrams, size_t bytes) {
   stats.sent.Add(datagrams);
   stats.sent_bytes.Add(bytes);
   stats.send_calls.Add();
+  if (limiter() != nullptr) limiter()->Count(RateDirection::kWrite, bytes);
 }
 
 bool DatagramEndpoint::Receive() {
   const size_t room = ReceiveRoom();
   if (room == 0) return true;
+  const size_t expected =
+      std::max(typical_message_, limiter() == nullptr ? 1 : kFullPacket);
   const ReceivedDatagrams received = DatagramReceiver::ThisThread().Receive(
-      kernel(), socket_, std::max<size_t>(room / typical_message_, 1),
-      max_datagram_, input_);
+      kernel(), socket_, std::max<size_t>(room / expected, 1), max_datagram_,
+      input_);
   if (received.error == EAGAIN) return true;
   if (received.error != 0) return ReceiveFailed(received.error);
   CountReceived(received);
@@ -389,6 +423,14 @@ bool DatagramEndpoint::Run(AfterCall after, Call call) {
   return true;
 }
 
+RateLimiter* DatagramEndpoint::limiter() const {
+  return extras_ == nullptr ? nullptr : extras_->rate_limiter.get();
+}
+
+bool DatagramEndpoint::WaitsForTokens(RateDirection direction) const {
+  return limiter() != nullptr && limiter()->waiting(direction);
+}
+
 bool DatagramEndpoint::ReadingSuspended() const {
   return input_.memory() >= input_.memory_limit() ||
          (limits_.read.high > 0 && input_.bytes() >= limits_.read.high) ||
@@ -397,11 +439,12 @@ bool DatagramEndpoint::ReadingSuspended() const {
 
 bool DatagramEndpoint::Reading() const {
   return read_enabled_ && !detached_ && !Any(resting_ & EventFlags::kRead) &&
-         !ReadingSuspended();
+         !ReadingSuspended() && !WaitsForTokens(RateDirection::kRead);
 }
 
 bool DatagramEndpoint::WaitingToWrite() const {
-  return write_enabled_ && !detached_ && !output_.empty();
+  return write_enabled_ && !detached_ && !output_.empty() &&
+         !WaitsForTokens(RateDirection::kWrite);
 }
 
 bool DatagramEndpoint::Writing() const {

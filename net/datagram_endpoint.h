@@ -65,6 +65,7 @@
 #include "percore/net/datagram_stats.h"
 #include "percore/net/flow_limits.h"
 #include "percore/net/internal/datagram_socket.h"
+#include "percore/net/rate_limiter.h"
 #include "percore/net/socket_address.h"
 #include "percore/net/unique_fd.h"
 #include "percore/runtime/basic_event.h"
@@ -176,6 +177,11 @@ class DatagramEndpoint final : private DatagramQueueOwner {
   Duration read_timeout() const;
   Duration write_timeout() const;
 
+  // A limit on how fast payloads move, and groups that share one: see there. As
+  // datagrams are not cut, the last that is received, or sent, may be larger
+  // than what is left, and the next waits for longer.
+  RateLimiter& rate_limiter();
+
   // At which the loop calls it; the middle one at the beginning.
   void SetPriority(int priority);
   int priority() const { return ready_.priority(); }
@@ -202,13 +208,14 @@ class DatagramEndpoint final : private DatagramQueueOwner {
                    const DatagramOptions& options);
 
   static void OnReady(int fd, EventFlags what, void* argument);
+  static void OnTokens(RateDirection direction, void* argument);
   void OnQueueChanged(const DatagramQueue& queue, size_t added,
                       size_t removed) override;
 
   // How many bytes may be received, or sent, in this turn: the one place that
   // decides it. And what has been.
-  size_t ReceiveRoom() const;
-  size_t SendRoom() const;
+  size_t ReceiveRoom();
+  size_t SendRoom();
   void CountReceived(const internal::ReceivedDatagrams& received);
   void CountSent(size_t datagrams, size_t bytes);
 
@@ -225,6 +232,9 @@ class DatagramEndpoint final : private DatagramQueueOwner {
   template <typename Call>
   bool Run(AfterCall after, Call call);
 
+  // Null if it is not limited.
+  RateLimiter* limiter() const;
+  bool WaitsForTokens(RateDirection direction) const;
   bool ReadingSuspended() const;
   bool Reading() const;
   bool WaitingToWrite() const;

@@ -20,6 +20,14 @@ int64_t BytesOfATick(const RateBudget& budget, Duration tick) {
   return std::max<int64_t>(bytes, 1);
 }
 
+RateBudget WithBurst(const RateBudget& budget, Duration tick) {
+  if (budget.unlimited() || budget.burst != 0) return budget;
+  return {.rate = budget.rate,
+          .burst = std::min(
+              RateBudget::kMost,
+              BytesOfATick(budget, std::max(2 * tick, kDefaultBurst)))};
+}
+
 absl::Status Check(RateDirection direction, const RateBudget& budget,
                    Duration tick) {
   if (budget.unlimited()) return absl::OkStatus();
@@ -34,21 +42,13 @@ absl::Status Check(RateDirection direction, const RateBudget& budget,
                      budget.burst, ": more than ", RateBudget::kMost,
                      " cannot be measured (leave it unlimited)"));
   }
-  if (budget.burst == 0) return absl::OkStatus();
-  if (const int64_t bytes = BytesOfATick(budget, tick); budget.burst < bytes) {
+  const int64_t burst = WithBurst(budget, tick).burst;
+  if (const int64_t bytes = BytesOfATick(budget, tick); burst < bytes) {
     return absl::InvalidArgumentError(absl::StrCat(
-        Name(direction), " burst of ", budget.burst, " bytes: a tick brings ",
-        bytes, " (", budget.rate, " bytes a second), which must fit"));
+        Name(direction), " burst of ", burst, " bytes: a tick brings ", bytes,
+        " (", budget.rate, " bytes a second), which must fit"));
   }
   return absl::OkStatus();
-}
-
-RateBudget WithBurst(const RateBudget& budget, Duration tick) {
-  if (budget.unlimited() || budget.burst > 0) return budget;
-  return {.rate = budget.rate,
-          .burst = std::min(
-              RateBudget::kMost,
-              BytesOfATick(budget, std::max(2 * tick, kDefaultBurst)))};
 }
 
 }  // namespace

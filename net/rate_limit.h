@@ -37,7 +37,7 @@ struct RateBudget {
   static constexpr int64_t kMost = int64_t{1} << 37;
 
   int64_t rate = kUnlimited;  // bytes a second
-  // Bytes. 0 for what a tenth of a second brings, or a tick if that is more.
+  // Bytes. 0 for what a tenth of a second brings, or two ticks if that is more.
   int64_t burst = 0;
 
   bool unlimited() const { return rate == kUnlimited; }

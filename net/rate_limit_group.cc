@@ -136,23 +136,26 @@ int64_t RateLimitGroup::Tokens(RateDirection direction) const {
 }
 
 void RateLimitGroup::Take(RateDirection direction, int64_t bytes) {
-  (direction == RateDirection::kRead ? read_ : write_).Take(bytes);
+  internal::SharedBudget& budget =
+      direction == RateDirection::kRead ? read_ : write_;
+  // From a full one, not from what would have run over.
+  if (!budget.unlimited()) budget.LetRunOver(0, kernel_.Now());
+  budget.Take(bytes);
   if (bytes >= 0) return;
   const Lock lock(mutex_);
   PostChange();
 }
 
 RateLimitGroup::Totals RateLimitGroup::totals() const {
-  const State now = state();
   const Lock lock(mutex_);
-  return {.read = now.read.bytes - reset_at_.read,
-          .written = now.write.bytes - reset_at_.written};
+  return {.read = StateOf(RateDirection::kRead).bytes - reset_at_.read,
+          .written = StateOf(RateDirection::kWrite).bytes - reset_at_.written};
 }
 
 void RateLimitGroup::ResetTotals() {
-  const State now = state();
   const Lock lock(mutex_);
-  reset_at_ = {.read = now.read.bytes, .written = now.write.bytes};
+  reset_at_ = {.read = StateOf(RateDirection::kRead).bytes,
+               .written = StateOf(RateDirection::kWrite).bytes};
 }
 
 RateLimitGroup::State RateLimitGroup::state() const {

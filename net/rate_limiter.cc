@@ -54,12 +54,11 @@ absl::Status RateLimiter::Join(std::shared_ptr<RateLimitGroup> group,
   if (group == nullptr)
     return absl::InvalidArgumentError("no rate-limit group");
   if (absl::Status status = CheckWeight(weight); !status.ok()) return status;
-  // The old one may be the last member there, whose part would be made anew.
-  std::shared_ptr<internal::RateLimitShare> share = group->ShareOn(base_);
-  Leave();
-  share_ = std::move(share);
+  const std::shared_ptr<internal::RateLimitShare> old =
+      std::exchange(share_, group->ShareOn(base_));
   weight_ = weight;
   share_->AddMembers(1);
+  if (old != nullptr) old->AddMembers(-1);
   for (const RateDirection direction : kRateDirections) {
     side(direction).Join(share_->lane(direction), weight);
   }
@@ -97,7 +96,7 @@ void RateLimiter::Take(RateDirection direction, int64_t bytes) {
 }
 
 int64_t RateLimiter::MaxNow(RateDirection direction) {
-  return side(direction).Available(RateBudget::kUnlimited);
+  return side(direction).MaxNow();
 }
 
 RateLimiter::Side::Own::Own(Side& side, const RateBudget& budget)
@@ -122,24 +121,29 @@ void RateLimiter::Side::SetLimit(const RateBudget& budget, Duration tick) {
 }
 
 void RateLimiter::Side::Join(internal::RateLimitLane& lane, int weight) {
-  SetOuter(&lane);
+  MoveTo(&lane);
   SetWeight(weight);
-  if (!waiting_) return;
-  lane.CountSuspended();
-  Retry();
+  if (waiting_) Retry();
 }
 
 void RateLimiter::Side::Leave() {
-  const bool waited = waiting_;
-  Abandon();
-  waiting_ = waited;
+  MoveTo(nullptr);
   if (waiting_) Retry();
 }
 
 void RateLimiter::Side::Abandon() {
-  if (waiting_ && outer() != nullptr) outer()->CountResumed(now() - since_);
+  MoveTo(nullptr);
   waiting_ = false;
-  SetOuter(nullptr);
+}
+
+// Each group counts the time that was spent in it.
+void RateLimiter::Side::MoveTo(internal::RateLimitLane* lane) {
+  if (waiting_ && outer() != nullptr) outer()->CountResumed(now() - since_);
+  SetOuter(lane);
+  if (waiting_ && lane != nullptr) {
+    lane->CountSuspended();
+    since_ = now();
+  }
 }
 
 void RateLimiter::Side::SetWeight(int weight) {
@@ -152,19 +156,22 @@ int64_t RateLimiter::Side::Tokens() {
 
 void RateLimiter::Side::Take(int64_t tokens) {
   if (own_ == nullptr) return;
+  // From a full one, not from what would have run over.
+  own_->bucket.LetRunOver(now());
   own_->bucket.Take(tokens);
   if (waiting_) Retry();
 }
 
-int64_t RateLimiter::Side::Available(int64_t wanted) {
-  const int64_t own = std::min(wanted, Tokens());
-  return waiting_ || own <= 0 ? 0 : OfferedOf(own);
+int64_t RateLimiter::Side::MaxNow() {
+  const int64_t own = Tokens();
+  return waiting_ || own <= 0 ? 0 : AllowedOf(own);
 }
 
 size_t RateLimiter::Side::Room(size_t wanted) {
   if (waiting_ || wanted == 0) return 0;
   most_ = static_cast<int64_t>(std::min(wanted, kMost));
-  const int64_t room = Available(most_);
+  const int64_t own = std::min(most_, Tokens());
+  const int64_t room = own <= 0 ? 0 : OfferedOf(own);
   if (room > 0) return static_cast<size_t>(room);
   waiting_ = true;
   since_ = now();

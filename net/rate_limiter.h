@@ -109,7 +109,7 @@ class RateLimiter {
 
     int64_t Tokens();
     void Take(int64_t tokens);
-    int64_t Available(int64_t wanted);
+    int64_t MaxNow();
     size_t Room(size_t wanted);
     void Count(size_t bytes);
     void Reserve(size_t bytes);
@@ -126,6 +126,7 @@ class RateLimiter {
     };
 
     void OnGrant() override { Resume(); }
+    void MoveTo(internal::RateLimitLane* lane);
     void Wait();
     // Whether there is something by now.
     void Retry();

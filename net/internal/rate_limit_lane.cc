@@ -30,6 +30,11 @@ int64_t RateLimitTaker::OfferedOf(int64_t most) {
   return granted_ + outer_->Offer(most - granted_);
 }
 
+int64_t RateLimitTaker::AllowedOf(int64_t most) const {
+  if (outer_ == nullptr || granted_ >= most) return most;
+  return granted_ + outer_->Allow(most - granted_);
+}
+
 void RateLimitTaker::Pay(int64_t tokens, uint64_t moved) {
   if (outer_ == nullptr) return;
   const int64_t granted = std::min(granted_, std::max<int64_t>(tokens, 0));
@@ -85,9 +90,20 @@ void RateLimitLane::CountResumed(Duration waited) {
 }
 
 int64_t RateLimitLane::Offer(int64_t most) {
-  if (budget_.paused() || scarce() || OthersWait()) return 0;
+  if (closed()) return 0;
   const int64_t offered = OfferedOf(std::min(most, Stock(most)));
   return offered < most && offered < LeastGrant() ? 0 : offered;
+}
+
+int64_t RateLimitLane::Allow(int64_t most) const {
+  if (closed()) return 0;
+  const int64_t stock =
+      budget_.unlimited()
+          ? kUnlimited
+          : std::max<int64_t>(
+                tokens_ + std::max<int64_t>(budget_.Free(now()), 0), 0);
+  const int64_t allowed = AllowedOf(std::min(most, stock));
+  return allowed < std::min(most, LeastGrant()) ? 0 : allowed;
 }
 
 int64_t RateLimitLane::Stock(int64_t most) {

@@ -58,6 +58,8 @@ class RateLimitTaker {
 
   // Of `most`, what the lane around lets it have at once, grants included.
   int64_t OfferedOf(int64_t most);
+  // The same, but nothing is borrowed for it.
+  int64_t AllowedOf(int64_t most) const;
   // They were moved: taken from the grants, and then from the lane around.
   // Negative puts them back there. `moved` is counted at every level.
   void Pay(int64_t tokens, uint64_t moved);
@@ -107,6 +109,10 @@ class RateLimitLane final : public RateLimitTaker {
   void BeforeTakingBack() override { TakeBackGrants(); }
 
   int64_t Offer(int64_t most);
+  int64_t Allow(int64_t most) const;
+  bool closed() const {
+    return budget_.paused() || scarce() || OthersWait();
+  }
   // Tokens to be had here, not looking at the lanes around.
   int64_t Stock(int64_t most);
   // Somebody waits, or was given less than it wanted when it was last dealt:

@@ -64,19 +64,19 @@ class TokenBucket {
     LetRunOver(now);
     return static_cast<int64_t>(income_.At(now) - gone_);
   }
-  // A negative number puts some in.
+  // A negative number puts some in. What ran over by now has to be gone.
   void Take(int64_t tokens) { gone_ += static_cast<uint64_t>(tokens); }
   Duration TimeUntil(int64_t tokens, TimePoint now) {
     return TimeFor(tokens - Tokens(now), budget().rate);
   }
-
- private:
+  // As Tokens() and Change() do.
   void LetRunOver(TimePoint now) {
     const uint64_t least =
         income_.At(now) - static_cast<uint64_t>(budget().burst);
     if (static_cast<int64_t>(least - gone_) > 0) gone_ = least;
   }
 
+ private:
   TokenIncome income_;
   uint64_t gone_;
 };

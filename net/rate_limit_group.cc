@@ -12,12 +12,6 @@ namespace {
 using Lock = std::lock_guard<std::mutex>;
 using internal::RateLimitShare;
 
-absl::Status TooDeep() {
-  return absl::InvalidArgumentError(
-      absl::StrCat("rate-limit groups nested more than ",
-                   RateLimitGroup::kMaxDepth, " deep"));
-}
-
 // Changes of who contains whom, one at a time.
 std::mutex& TreeMutex() {
   static auto& mutex = *new std::mutex;
@@ -37,8 +31,9 @@ absl::StatusOr<std::shared_ptr<RateLimitGroup>> RateLimitGroup::Create(
     return absl::InvalidArgumentError(absl::StrCat(
         "minimum share of ", options.min_share, ": it must be at least 1"));
   }
-  if (options.parent != nullptr && options.parent->depth() >= kMaxDepth) {
-    return TooDeep();
+  if (options.parent != nullptr) {
+    absl::Status status = options.parent->CheckDepth(1);
+    if (!status.ok()) return status;
   }
   return std::shared_ptr<RateLimitGroup>(
       new RateLimitGroup(limit.WithBursts(), std::move(options)));
@@ -73,7 +68,11 @@ absl::Status RateLimitGroup::SetParent(std::shared_ptr<RateLimitGroup> parent) {
           absl::StrCat("rate-limit group '", name_, "' would contain itself"));
     }
   }
-  if (parent != nullptr && parent->depth() >= kMaxDepth) return TooDeep();
+  if (parent != nullptr) {
+    if (absl::Status status = parent->CheckDepth(1); !status.ok()) {
+      return status;
+    }
+  }
   const Lock lock(mutex_);
   if (!shares_.empty()) {
     return absl::FailedPreconditionError(
@@ -83,13 +82,15 @@ absl::Status RateLimitGroup::SetParent(std::shared_ptr<RateLimitGroup> parent) {
   return absl::OkStatus();
 }
 
-int RateLimitGroup::depth() const {
-  int depth = 1;
+absl::Status RateLimitGroup::CheckDepth(int inside) const {
+  int depth = 1 + inside;
   for (std::shared_ptr<RateLimitGroup> group = parent(); group != nullptr;
        group = group->parent()) {
     ++depth;
   }
-  return depth;
+  if (depth <= kMaxDepth) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("rate-limit groups nested more than ", kMaxDepth, " deep"));
 }
 
 absl::Status RateLimitGroup::SetLimit(const RateLimit& limit) {

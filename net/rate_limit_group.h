@@ -94,7 +94,8 @@ class RateLimitGroup : public std::enable_shared_from_this<RateLimitGroup> {
   int weight() const { return weight_; }
   std::shared_ptr<RateLimitGroup> parent() const;
   // Null for none. Errors: InvalidArgument if that would make a group contain
-  // itself, or nest too deeply; FailedPrecondition while there are members.
+  // itself, or nest this one too deeply (of those inside, who joins is told
+  // so); FailedPrecondition while there are members.
   absl::Status SetParent(std::shared_ptr<RateLimitGroup> parent);
 
   // Takes effect at once: members that wait for more than they now would are
@@ -160,8 +161,8 @@ class RateLimitGroup : public std::enable_shared_from_this<RateLimitGroup> {
   std::shared_ptr<internal::RateLimitShare> ShareOn(EventBase& base);
   void Forget(EventBase& base, const internal::RateLimitShare& share);
 
-  // 1 without a parent.
-  int depth() const;
+  // InvalidArgument if it is nested too deeply for so many levels inside.
+  absl::Status CheckDepth(int inside) const;
   void SetPaused(EventFlags which, bool paused);
   void PostChange();  // with mutex_ held
   const internal::SharedBudget& budget(RateDirection direction) const {

@@ -54,6 +54,7 @@ absl::Status RateLimiter::Join(std::shared_ptr<RateLimitGroup> group,
   if (group == nullptr)
     return absl::InvalidArgumentError("no rate-limit group");
   if (absl::Status status = CheckWeight(weight); !status.ok()) return status;
+  if (absl::Status status = group->CheckDepth(0); !status.ok()) return status;
   const std::shared_ptr<internal::RateLimitShare> old =
       std::exchange(share_, group->ShareOn(base_));
   weight_ = weight;

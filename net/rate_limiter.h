@@ -54,8 +54,8 @@ class RateLimiter {
   const RateLimit* limit() const { return limit_.get(); }
 
   // Makes it a member of that group, and of none other. Errors: InvalidArgument
-  // for no group, and for a weight that is not from 1 to
-  // RateLimitGroup::kMaxWeight.
+  // for no group, for one that is nested too deeply, and for a weight that is
+  // not from 1 to RateLimitGroup::kMaxWeight.
   absl::Status Join(std::shared_ptr<RateLimitGroup> group, int weight = 1);
   void Leave();
   // Null for none.

@@ -173,6 +173,8 @@ void RateLimitLane::AddWaiting(RateLimitTaker& taker, int64_t wanted,
   if (published_weight_ == 0) dealt_at_ = now();
   PublishWeight(std::max(waiting_weight_, published_weight_));
   if (first) {
+    // What is here, and does not suffice, is not missing elsewhere.
+    TellBudget();
     WaitForMore();
   } else if (place_ == Place::kWaiting) {
     wanted_ += wanted;

@@ -52,8 +52,10 @@ struct LimitedMember {
 
   struct Side {
     int64_t moved = 0;
-    int called = 0;     // when there were tokens
-    int64_t wants = 0;  // in each turn of the loops
+    int called = 0;  // when there were tokens
+    // Comes to be moved in each turn of the loops, and waits for that.
+    int64_t wants = 0;
+    int64_t backlog = 0;
   };
   Side& of(RateDirection direction) {
     return sides[static_cast<size_t>(direction)];
@@ -110,10 +112,7 @@ class RateLimitLoops : public testing::Test {
     }
     for (const auto& member : members_) {
       for (const RateDirection direction : kRateDirections) {
-        int64_t wanted = member->of(direction).wants;
-        while (wanted > 0 && !member->waiting(direction)) {
-          wanted -= member->Move(direction, wanted);
-        }
+        MoveBacklog(*member, direction);
       }
     }
   }
@@ -142,6 +141,14 @@ class RateLimitLoops : public testing::Test {
   void ForgetMoved() {
     for (const auto& member : members_) {
       for (auto& side : member->sides) side.moved = 0;
+    }
+  }
+
+  static void MoveBacklog(LimitedMember& member, RateDirection direction) {
+    LimitedMember::Side& side = member.of(direction);
+    side.backlog = std::min(side.backlog + side.wants, kALot);
+    while (side.backlog > 0 && !member.waiting(direction)) {
+      side.backlog -= member.Move(direction, side.backlog);
     }
   }
 

@@ -216,6 +216,8 @@ void RateLimitLane::Deal() {
   TellBudget();
   PublishWeight(waiting_weight_ + absent_weight_);
   if (!waiting_.empty() && !budget_.paused()) DistributeAndTell(Supply());
+  // With enough for all nobody has to wait for others, on other shards neither.
+  if (waiting_.empty() && !short_) PublishWeight(0);
   // What is left after that is for whoever needs it first.
   TellBudget();
   WaitForMore();
@@ -246,17 +248,24 @@ void RateLimitLane::TellBudget() {
 }
 
 int64_t RateLimitLane::Supply() {
-  int64_t supply = Wanted();
+  const int64_t wanted = Wanted();
+  int64_t supply = wanted;
   if (!budget_.unlimited()) {
-    tokens_ = budget_.Borrow(std::min(supply, Entitlement()), spent_, now());
+    const int64_t free = std::max<int64_t>(budget_.Free(now()), 0);
+    supply = std::min(wanted, PartOfWaiting(std::min(Entitlement(), free)));
+    tokens_ = budget_.Borrow(supply, spent_, now());
     lent_ += tokens_;
     supply = tokens_;
   }
-  supply = OfferedOf(supply);
-  // The absent keep their part.
-  const int64_t part =
-      Part(supply, waiting_weight_, waiting_weight_ + absent_weight_);
-  return std::max(part, std::min(supply, LeastGrantTo(*waiting_.first())));
+  const int64_t offered = OfferedOf(supply);
+  return offered < supply ? PartOfWaiting(offered) : offered;
+}
+
+// The absent keep theirs.
+int64_t RateLimitLane::PartOfWaiting(int64_t supply) const {
+  return std::max(
+      Part(supply, waiting_weight_, waiting_weight_ + absent_weight_),
+      std::min(supply, LeastGrantTo(*waiting_.first())));
 }
 
 // The part of what has come in since something was last dealt that is this

@@ -110,9 +110,7 @@ class RateLimitLane final : public RateLimitTaker {
 
   int64_t Offer(int64_t most);
   int64_t Allow(int64_t most) const;
-  bool closed() const {
-    return budget_.paused() || scarce() || OthersWait();
-  }
+  bool closed() const { return budget_.paused() || scarce() || OthersWait(); }
   // Tokens to be had here, not looking at the lanes around.
   int64_t Stock(int64_t most);
   // Somebody waits, or was given less than it wanted when it was last dealt:
@@ -140,6 +138,7 @@ class RateLimitLane final : public RateLimitTaker {
   void TellBudget();
   // For those who wait.
   int64_t Supply();
+  int64_t PartOfWaiting(int64_t supply) const;
   int64_t Entitlement();
   void DistributeAndTell(int64_t supply);
   int64_t DistributeOnce(int64_t supply, int64_t& weight);

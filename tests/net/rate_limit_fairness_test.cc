@@ -179,6 +179,22 @@ TEST_F(RateLimitFairnessTest, WhatOneDoesNotUseIsTheOthers) {
   EXPECT_NEAR(static_cast<double>(modest.moved(kWrite)), 50'000, 1'000);
 }
 
+// They move a little at a time, as connections do.
+TEST_F(RateLimitFairnessTest, NobodyWaitsAnyMoreWhenThereIsEnoughAgain) {
+  const Group group = MakeGroup({.write = {.rate = 100'000'000}});
+  for (size_t i = 0; i < 8; ++i) AddBusy(group, kWrite, i % 4).most = 1000;
+  for (const auto& member : members_) member->of(kWrite).wants = 3000;
+  group->Take(kWrite, group->limit().write.burst);
+  Turn();
+  EXPECT_EQ(group->state().write.suspended, 8);
+  Pass(200ms);
+  const uint64_t before = group->state().write.suspensions;
+  ForgetMoved();
+  Pass(100ms);
+  EXPECT_EQ(group->state().write.suspensions, before);
+  EXPECT_EQ(Moved(kWrite), 8 * 3000 * 100);
+}
+
 TEST_F(RateLimitFairnessTest, AMemberAloneHasAllOfIt) {
   const Group group = MakeGroup({.write = {.rate = 1'000'000}});
   for (size_t i = 0; i < 20; ++i) AddMember(group, i % 4);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "percore/net/buffer_event_pair.h"
 #include "percore/net/rate_limit_group.h"
@@ -146,6 +147,27 @@ TEST_P(ConnectionRateLimitTest, AGroupServesEachInItsTurn) {
   PassTicks(50);
   EXPECT_NEAR(static_cast<double>(near_.output().size()), 35'000, 1000);
   EXPECT_NEAR(static_cast<double>(far_.output().size()), 35'000, 1000);
+}
+
+// Each waits for its own tokens; neither loses them to the wait of the other.
+TEST_P(ConnectionRateLimitTest, WhoSendsAndWhoReceivesMayBothBeLimited) {
+  const auto group = MakeGroup({.read = kSlow, .write = kSlow});
+  constexpr size_t kSize = 5000;
+  std::vector<std::pair<ConnectionSide, ConnectionSide>> transfers(3);
+  for (auto& [sender, receiver] : transfers) {
+    Ends ends = GetParam().connect(*base_, {});
+    sender.Take(std::move(ends.near));
+    receiver.Take(std::move(ends.far));
+    Join(sender, group);
+    Join(receiver, group);
+    ASSERT_TRUE(receiver.connection->Enable(EventFlags::kRead).ok());
+    sender.output().Append(Bytes(kSize));
+  }
+  Run();
+  PassTicks(200);
+  for (auto& [sender, receiver] : transfers) {
+    EXPECT_EQ(receiver.input().ToString(), Bytes(kSize));
+  }
 }
 
 TEST_P(ConnectionRateLimitTest, BothItsOwnLimitAndItsGroupHold) {

@@ -33,6 +33,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -84,6 +85,22 @@ class SocketAddress {
   // what is too short or too long. An IPv6 flow label is dropped.
   static absl::StatusOr<SocketAddress> FromNative(const sockaddr* address,
                                                   socklen_t size);
+  // The same for an IPv4 or an IPv6 address, which is all that calls for an
+  // internet socket give; 0.0.0.0:0 for anything else. Inline: a busy UDP
+  // socket does little else with a datagram.
+  static SocketAddress FromInternet(const sockaddr_in6& address) {
+    SocketAddress result;
+    if (address.sin6_family == AF_INET6) {
+      result.native_.v6 = address;
+      result.native_.v6.sin6_flowinfo = 0;
+    } else if (address.sin6_family == AF_INET) {
+      // Both begin with the port and, of 4 bytes, the flow label or the
+      // address.
+      result.native_.v6.sin6_port = address.sin6_port;
+      result.native_.v6.sin6_flowinfo = address.sin6_flowinfo;
+    }
+    return result;
+  }
   // The address that the socket `fd` is bound to, and that of its peer. Errors:
   // what the kernel says, as FromNative() does of what it gave.
   static absl::StatusOr<SocketAddress> OfSocket(
@@ -116,7 +133,9 @@ class SocketAddress {
   socklen_t native_size() const;
 
   friend bool operator==(const SocketAddress& a, const SocketAddress& b) {
-    return std::is_eq(a <=> b);
+    if (a.is_unix() || b.is_unix()) return std::is_eq(a <=> b);
+    // Of IPv4 what follows is 0.
+    return std::memcmp(&a.native_, &b.native_, sizeof(sockaddr_in6)) == 0;
   }
   // UNIX, IPv4, IPv6; then by address, scope and port, each as numbers are. Of
   // UNIX addresses the unnamed comes first, then the abstract ones.

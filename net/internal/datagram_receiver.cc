@@ -11,13 +11,6 @@
 namespace percore::internal {
 namespace {
 
-SocketAddress ToAddress(const void* native, size_t size) {
-  absl::StatusOr<SocketAddress> address = SocketAddress::FromNative(
-      static_cast<const sockaddr*>(native), static_cast<socklen_t>(size));
-  // Of a UDP socket the kernel tells nothing else.
-  return address.ok() ? *std::move(address) : SocketAddress();
-}
-
 // What the kernel put behind the header of a control message.
 template <typename T>
 T Read(const cmsghdr& header) {
@@ -35,7 +28,9 @@ SocketAddress LocalOf(const in_pktinfo& info, uint16_t port) {
   native.sin_addr = IN_MULTICAST(ntohl(info.ipi_addr.s_addr))
                         ? info.ipi_addr
                         : info.ipi_spec_dst;
-  return ToAddress(&native, sizeof(native));
+  sockaddr_in6 larger = {};
+  std::memcpy(&larger, &native, sizeof(native));
+  return SocketAddress::FromInternet(larger);
 }
 
 SocketAddress LocalOf(const in6_pktinfo& info, uint16_t port) {
@@ -48,7 +43,7 @@ SocketAddress LocalOf(const in6_pktinfo& info, uint16_t port) {
       IN6_IS_ADDR_MC_NODELOCAL(&info.ipi6_addr)) {
     native.sin6_scope_id = info.ipi6_ifindex;
   }
-  return ToAddress(&native, sizeof(native));
+  return SocketAddress::FromInternet(native);
 }
 
 }  // namespace
@@ -146,7 +141,7 @@ void DatagramReceiver::Take(size_t slot, const DatagramSocket& socket,
   if (header.msg_controllen != 0) said = ReadControl(header, socket);
   const auto make = [&] {
     return Datagram{.payload = TakePayload(slot, std::min(size, limit_)),
-                    .peer = ToAddress(header.msg_name, header.msg_namelen),
+                    .peer = SocketAddress::FromInternet(peers_[slot]),
                     .local = socket.wildcard ? said.local : socket.local,
                     .interface = socket.wildcard ? said.interface : 0};
   };

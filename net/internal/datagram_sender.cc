@@ -8,16 +8,6 @@
 #include <span>
 
 namespace percore::internal {
-namespace {
-
-bool SameAddress(const SocketAddress& a, const SocketAddress& b) {
-  const socklen_t size = a.native_size();
-  return size == b.native_size() &&
-         std::memcmp(a.native(), b.native(), size) == 0;
-}
-
-}  // namespace
-
 SentDatagrams DatagramSender::Send(DatagramQueue& output, size_t room) {
   SentDatagrams sent;
   const uint32_t limit_before = socket_.segment_limit;
@@ -74,8 +64,8 @@ bool DatagramSender::Extends(const Datagram& datagram,
   const size_t size = datagram.payload.size();
   return run.open && size != 0 && size <= run.segment &&
          run.datagrams < kMaxSegments && run.bytes + size <= kMaxRunBytes &&
-         SameAddress(datagram.peer, last->peer) &&
-         (!socket_.wildcard || SameAddress(datagram.local, last->local));
+         datagram.peer == last->peer &&
+         (!socket_.wildcard || datagram.local == last->local);
 }
 
 // Returns how many; 0 also if there is no room.
@@ -115,7 +105,7 @@ void DatagramSender::BeginRun(const Datagram& datagram, size_t extents) {
   msghdr& header = messages_[count_].msg_hdr;
   header = {};
   // The kernel knows the way to the peer of a connected socket.
-  if (datagram.peer.port() != 0 && !SameAddress(datagram.peer, socket_.peer)) {
+  if (datagram.peer.port() != 0 && datagram.peer != socket_.peer) {
     header.msg_name = const_cast<sockaddr*>(datagram.peer.native());
     header.msg_namelen = datagram.peer.native_size();
   }

@@ -124,17 +124,17 @@ TEST_P(DatagramEndpointTest, SendsEverySize) {
 TEST_P(DatagramEndpointTest, SendsPayloadsOfManyPieces) {
   std::string expected;
   Datagram datagram = {.peer = peer_.address()};
-  static const std::string kPiece(100, 'p');
+  static const std::string piece(100, 'p');
   for (int i = 0; i < 100; ++i) {
-    datagram.payload.AppendReference(kPiece.data(), kPiece.size(), nullptr,
+    datagram.payload.AppendReference(piece.data(), piece.size(), nullptr,
                                      nullptr);
-    expected += kPiece;
+    expected += piece;
   }
   ASSERT_TRUE(side_.output().Push(std::move(datagram)));
   for (int i = 0; i < 20; ++i) {
     Datagram pieces = {.peer = peer_.address()};
     for (int j = 0; j < 20; ++j) {
-      pieces.payload.AppendReference(kPiece.data(), kPiece.size(), nullptr,
+      pieces.payload.AppendReference(piece.data(), piece.size(), nullptr,
                                      nullptr);
     }
     ASSERT_TRUE(side_.output().Push(std::move(pieces)));
@@ -418,7 +418,7 @@ TEST_P(DatagramEndpointTest, AllocatesNothingInTheSteadyState) {
     // By then it has learned the size.
     if (round == 150) misses = memory->pool_misses.Get();
     for (int i = 0; i < 20; ++i) PeerSends("0123456789");
-    const auto sent = static_cast<uint64_t>(20 * (round + 1));
+    const uint64_t sent = 20u * (static_cast<unsigned>(round) + 1);
     RunUntil([&] { return side_->stats()->sent.Get() == sent; });
     for (int i = 0; i < 20; ++i) peer_.Receive();
   }

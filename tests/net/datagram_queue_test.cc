@@ -99,7 +99,7 @@ TEST(DatagramQueueTest, AppendsFewAndMany) {
       Fill(queue, there);
       Fill(source, more, there);
       EXPECT_TRUE(queue.Append(std::move(source)));
-      EXPECT_TRUE(source.empty());
+      EXPECT_TRUE(source.empty());  // NOLINT(bugprone-use-after-move)
       EXPECT_EQ(source.bytes(), 0u);
       Fill(queue, 1, there + more);
       std::vector<std::string> expected;
@@ -115,6 +115,7 @@ TEST(DatagramQueueTest, AppendingItselfIsNothing) {
   DatagramQueue queue;
   Fill(queue, 3);
   EXPECT_TRUE(queue.Append(std::move(queue)));
+  // NOLINTNEXTLINE(bugprone-use-after-move)
   EXPECT_EQ(queue.MoveFrom(queue, 2), 0u);
   EXPECT_EQ(Payloads(queue), (std::vector<std::string>{"0", "1", "2"}));
 }
@@ -137,7 +138,8 @@ TEST(DatagramQueueTest, RefusesWhatIsBeyondItsLimit) {
   queue.SetMemoryLimit(2 * DatagramQueue::kDatagramMemory + 10);
   Datagram large = Make(std::string(200, 'x'));
   EXPECT_FALSE(queue.Push(std::move(large)));
-  EXPECT_EQ(large.payload.size(), 200u);  // still ours
+  // Still ours.
+  EXPECT_EQ(large.payload.size(), 200u);  // NOLINT(bugprone-use-after-move)
   Fill(queue, 2);
   EXPECT_EQ(queue.memory(), 2 * DatagramQueue::kDatagramMemory + 2);
   // Empty ones cost something too.
@@ -185,7 +187,7 @@ TEST(DatagramQueueTest, TellsItsOwnerOfEveryChangeOnce) {
   a.Push({});
   a.Push({});
   b.Append(std::move(a));
-  a.MoveFrom(b, 1);
+  a.MoveFrom(b, 1);  // NOLINT(bugprone-use-after-move)
   b.Pop();
   b.Clear();  // nothing changes
   a.Clear();

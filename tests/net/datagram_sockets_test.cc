@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <string>
 #include <utility>
@@ -48,15 +49,15 @@ TEST(DatagramSocketsTest, AreAsManyAsAskedForOnOnePort) {
 TEST(DatagramSocketsTest, EachPeerHasOneOfThem) {
   auto sockets = DatagramSockets::Open("127.0.0.1:0", 4);
   ASSERT_TRUE(sockets.ok());
-  std::vector<UniqueFd> fds;
-  for (int i = 0; i < 4; ++i) fds.push_back(sockets->Take(i));
+  std::array<UniqueFd, 4> fds;
+  for (int i = 0; i < 4; ++i) fds[i] = sockets->Take(i);
   std::set<int> used;
   for (int peer = 0; peer < 64; ++peer) {
     const PlainUdp client;
     for (int i = 0; i < 3; ++i) client.Send("x", sockets->address());
-    std::vector<pollfd> waits;
-    for (const UniqueFd& fd : fds) {
-      waits.push_back({.fd = fd.get(), .events = POLLIN, .revents = 0});
+    std::array<pollfd, 4> waits;
+    for (int i = 0; i < 4; ++i) {
+      waits[i] = {.fd = fds[i].get(), .events = POLLIN, .revents = 0};
     }
     int at = -1;
     for (int left = 3; left > 0;) {

@@ -345,5 +345,22 @@ TEST(SocketAddressTest, SaysWhichSocketHasNoAddressToAskFor) {
   EXPECT_FALSE(SocketAddress::OfSocket(-1).ok());
 }
 
+TEST(SocketAddressTest, IsMadeOfWhatAnInternetSocketGives) {
+  for (const char* const text :
+       {"192.0.2.1:80", "0.0.0.0:0", "[2001:db8::1]:443", "[::]:1"}) {
+    const SocketAddress address = *SocketAddress::Parse(text);
+    sockaddr_in6 native;
+    std::memset(&native, 0xff, sizeof(native));
+    std::memcpy(&native, address.native(), address.native_size());
+    const SocketAddress made = SocketAddress::FromInternet(native);
+    EXPECT_EQ(made, address);
+    EXPECT_EQ(made.ToString(), text);
+    EXPECT_NE(made, made.WithPort(7));
+  }
+  sockaddr_in6 other = {};
+  other.sin6_family = AF_UNIX;
+  EXPECT_EQ(SocketAddress::FromInternet(other), SocketAddress());
+}
+
 }  // namespace
 }  // namespace percore

@@ -1,16 +1,20 @@
 // Sends every datagram back where it came from.
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "percore/examples/flag_set.h"
 #include "percore/examples/server_main.h"
 #include "percore/net/datagram_endpoint.h"
+#include "percore/net/rate_limit_group.h"
 #include "percore/runtime/service.h"
 #include "percore/runtime/shard.h"
 
 namespace {
 
 using percore::DatagramEndpoint;
+using percore::DatagramOffload;
 using percore::EventFlags;
 
 // While so much waits to be sent, nothing is received.
@@ -44,27 +48,45 @@ class UdpEcho final : public percore::Service {
 
 absl::StatusOr<std::unique_ptr<percore::Service>> MakeUdpEcho(
     percore::Shard& shard, percore::UniqueFd socket,
-    const percore::TcpServerOptions& options,
-    std::shared_ptr<percore::ListenerStats>* /*stats*/) {
+    const percore::DatagramOptions& options,
+    const std::shared_ptr<percore::RateLimitGroup>& group) {
   absl::StatusOr<std::unique_ptr<DatagramEndpoint>> endpoint =
-      DatagramEndpoint::Adopt(shard.base(), std::move(socket));
+      DatagramEndpoint::Adopt(shard.base(), std::move(socket), options);
   if (!endpoint.ok()) return endpoint.status();
   auto service = std::make_unique<UdpEcho>(*std::move(endpoint));
-  if (absl::Status status = service->Start(options.rate_limit_group);
-      !status.ok()) {
-    return status;
-  }
+  if (absl::Status status = service->Start(group); !status.ok()) return status;
   return service;
+}
+
+void AddFlags(percore::FlagSet& flags, percore::DatagramOptions& options) {
+  flags.Add("offload", "0|1",
+            "whether the kernel may take many datagrams for one (1)",
+            [&options](std::string_view value) {
+              int on = 0;
+              absl::Status status = percore::ParseNumberFlag(value, 0, 1, &on);
+              options.receive_offload = options.send_offload =
+                  on == 0 ? DatagramOffload::kOff
+                          : DatagramOffload::kWherePossible;
+              return status;
+            });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  percore::DatagramOptions datagrams;
   return percore::ServerMain::Run(
       {.name = "udp_echo",
        .summary = "udp_echo: sends every datagram back where it came from",
        .listen = "127.0.0.1:7777",
        .sockets = percore::ServerMain::Sockets::kDatagrams,
-       .make_service = &MakeUdpEcho},
+       .add_flags =
+           [&](percore::FlagSet& flags) { AddFlags(flags, datagrams); },
+       .make_service =
+           [&](percore::Shard& shard, percore::UniqueFd socket,
+               const percore::TcpServerOptions& options, auto*) {
+             return MakeUdpEcho(shard, std::move(socket), datagrams,
+                                options.rate_limit_group);
+           }},
       argc, argv);
 }

@@ -1,4 +1,4 @@
-"""Runs bench/load/load against a server."""
+"""Runs bench/load/load, or datagram_load, against a server."""
 
 import json
 import os
@@ -14,12 +14,15 @@ LATENCIES = {
     99.99: "p99.99 us",
 }
 
+# The program that speaks a protocol, where that is not `load`.
+PROGRAMS = {"udp_echo": "datagram_load"}
+
 
 class Load:
     """`cpus` as machine.split_cpus() gives them."""
 
     def __init__(self, bin_folder, cpus):
-        self._program = os.path.join(bin_folder, "bench", "load", "load")
+        self._folder = os.path.join(bin_folder, "bench", "load")
         self._cpus = cpus
 
     def run(self, kind, server, **flags):
@@ -31,7 +34,7 @@ class Load:
         if not self._cpus.shared:
             flags["cpus"] = ",".join(map(str, self._cpus.load))
         command = [
-            self._program,
+            os.path.join(self._folder, PROGRAMS.get(kind.protocol, "load")),
             "--host_port=" + server.host_port,
             "--server_pid=%d" % server.pid,
             "--payload=" + kind.protocol,

@@ -111,4 +111,6 @@ def remarks_of(case, kind, result):
             "%s, %s: some gets missed, or were answered SERVER_ERROR"
             % (case, kind.name)
         )
+    if result.get("lost"):
+        remarks.append("%s, %s: some datagrams were lost" % (case, kind.name))
     return remarks

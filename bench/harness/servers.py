@@ -80,6 +80,20 @@ def percore_echo(bin_folder, name="Percore", backend="epoll", flags=()):
     )
 
 
+def percore_udp_echo(bin_folder, name="Percore", backend="epoll", flags=()):
+    return Announced(
+        name,
+        "udp_echo",
+        os.path.join(bin_folder, "examples", "udp_echo"),
+        lambda threads, cpus: [
+            *_percore_flags(threads, cpus),
+            "--backend=" + backend,
+            *flags,
+        ],
+        runs_under_valgrind=backend != "io_uring",
+    )
+
+
 def percore_cache(bin_folder, name="Percore", flags=()):
     return Announced(
         name,
@@ -128,6 +142,22 @@ def echo_peers(bin_folder):
             "multishot",
             runs_under_valgrind=False,
         ),
+    ]
+
+
+def udp_echo_peers(bin_folder):
+    """Single-threaded UDP echo servers, from bench/peers and bench/limits."""
+
+    def peer(name, folder, program, mode):
+        path = os.path.join(bin_folder, "bench", folder, program)
+        return Announced(name, "udp_echo", path, lambda *_: ["--mode=" + mode])
+
+    return [
+        peer("libuv queued", "peers", "libuv_udp_echo", "queued"),
+        peer("libuv recvmmsg", "peers", "libuv_udp_echo", "recvmmsg"),
+        peer("limit: epoll", "limits", "recvmmsg_echo", "epoll"),
+        peer("limit: blocking", "limits", "recvmmsg_echo", "blocking"),
+        peer("limit: offload", "limits", "recvmmsg_echo", "offload"),
     ]
 
 

@@ -138,6 +138,22 @@ absl::StatusOr<int> OpenListener(const sockaddr_in& address, PortUse use,
   return fd;
 }
 
+absl::StatusOr<int> BindUdp(const std::string& text) {
+  const absl::StatusOr<sockaddr_in> address = ParseAddress(text);
+  if (!address.ok()) return address.status();
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return SystemError("socket");
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kDatagramReceiveBuffer,
+                 sizeof(kDatagramReceiveBuffer)) != 0 ||
+      bind(fd, reinterpret_cast<const sockaddr*>(&*address),
+           sizeof(*address)) != 0) {
+    absl::Status status = SystemError(absl::StrCat("bind ", text));
+    close(fd);
+    return status;
+  }
+  return fd;
+}
+
 // The socket to serve. As Percore does, it first makes sure that no other
 // server has the port: with SO_REUSEPORT the two would share the clients, and a
 // benchmark would measure half of each.
@@ -193,7 +209,9 @@ int PeerMain(const PeerProgram& program, int argc, char** argv) {
     const absl::Status supported = program.check();
     if (!supported.ok()) return Complain(program, supported, kNotSupported);
   }
-  const absl::StatusOr<int> listen_fd = Listen(settings->listen);
+  const absl::StatusOr<int> listen_fd =
+      program.socket == PeerProgram::Socket::kUdp ? BindUdp(settings->listen)
+                                                  : Listen(settings->listen);
   if (!listen_fd.ok()) return Complain(program, listen_fd.status(), kBadUsage);
 
   // The kernel takes connections in from here on.

@@ -26,13 +26,17 @@ namespace percore::bench {
 // before it tries again. Percore's Listener does the like.
 inline constexpr std::chrono::milliseconds kAcceptPause{50};
 
+// The kernel's room for datagrams that nobody has received yet: Percore's, see
+// ServerMain.
+inline constexpr int kDatagramReceiveBuffer = 4 * 1024 * 1024;
+
 // One way of writing a server, chosen with --mode=NAME.
 struct PeerMode {
   std::string name;
   std::string summary;
-  // Serves the clients of a socket that listens (non-blocking, close-on-exec).
-  // Returns only if it cannot go on.
-  absl::Status (*serve)(int listen_fd);
+  // Serves the clients of a socket that listens, or is bound (non-blocking,
+  // close-on-exec). Returns only if it cannot go on.
+  absl::Status (*serve)(int fd);
 };
 
 struct PeerProgram {
@@ -42,6 +46,9 @@ struct PeerProgram {
   std::vector<PeerMode> modes;
   // Whether the system has what the server needs; called before it listens.
   absl::Status (*check)() = nullptr;
+  // The server's socket: one that listens for TCP, or one that is bound for
+  // UDP.
+  enum class Socket { kTcp, kUdp } socket = Socket::kTcp;
 };
 
 // All of main(). Returns the exit status.

@@ -14,6 +14,7 @@ from suites import (
     rate_cost,
     rate_fairness,
     self_test,
+    udp,
 )
 
 ALL = [
@@ -32,5 +33,6 @@ ALL = [
         rate_cost,
         rate_fairness,
         metrics,
+        udp,
     )
 ]

@@ -12,6 +12,9 @@ namespace {
 // At once. Sums of as many as there may be members stay in range.
 constexpr size_t kMost = size_t{1} << 30;
 
+// Who reads does not know how much there is.
+constexpr int64_t kLeastExpected = 256;
+
 absl::Status CheckWeight(int weight) {
   if (weight >= 1 && weight <= RateLimitGroup::kMaxWeight) {
     return absl::OkStatus();
@@ -185,6 +188,7 @@ void RateLimiter::Side::Count(size_t bytes) {
   const int64_t tokens = static_cast<int64_t>(bytes) -
                          static_cast<int64_t>(std::exchange(reserved_, 0));
   if (own_ != nullptr) own_->bucket.Take(tokens);
+  used_ += static_cast<int64_t>(bytes);
   Pay(tokens, bytes);
 }
 
@@ -197,12 +201,25 @@ void RateLimiter::Side::Reserve(size_t bytes) {
 
 void RateLimiter::Side::Wait() {
   if (const int64_t tokens = Tokens(); tokens > 0) {
-    WaitForGrant(std::min(most_, tokens), 1);
+    WaitForGrant(std::min({most_, tokens, Expected()}), 1);
     return;
   }
   StopWaitingForGrant();
   // A pure timer: there is nothing that Add() could refuse.
   (void)own_->timer.Add(std::max(own_->tick, own_->bucket.TimeUntil(1, now())));
+}
+
+// What it leaves of a grant nobody has for a tick: who left some of the last
+// one asks for no more than twice what it used.
+int64_t RateLimiter::Side::Expected() const {
+  return used_ < granted_ ? std::max(2 * used_, kLeastExpected)
+                          : RateBudget::kUnlimited;
+}
+
+void RateLimiter::Side::OnGrant() {
+  granted_ = granted();
+  used_ = 0;
+  Resume();
 }
 
 void RateLimiter::Side::Retry() {

@@ -125,9 +125,10 @@ class RateLimiter {
       Event timer;
     };
 
-    void OnGrant() override { Resume(); }
+    void OnGrant() override;
     void MoveTo(internal::RateLimitLane* lane);
     void Wait();
+    int64_t Expected() const;
     // Whether there is something by now.
     void Retry();
     void Resume();
@@ -137,6 +138,9 @@ class RateLimiter {
     const RateDirection direction_;
     bool waiting_ = false;
     int64_t most_ = 0;  // that it would move, while it waits
+    // Of the last grant, and so much was moved since.
+    int64_t granted_ = 0;
+    int64_t used_ = 0;
     size_t reserved_ = 0;
     TimePoint since_;  // when it waits
     std::unique_ptr<Own> own_;

@@ -66,6 +66,7 @@ class RateLimitTaker {
   // With less than `least` of what is wanted it could do nothing.
   void WaitForGrant(int64_t wanted, int64_t least);
   void StopWaitingForGrant();
+  int64_t granted() const { return granted_; }
 
  private:
   friend class RateLimitLane;

@@ -52,10 +52,11 @@ void RateLimiter::ClearLimit() {
   }
 }
 
-absl::Status RateLimiter::Join(std::shared_ptr<RateLimitGroup> group,
+absl::Status RateLimiter::Join(const std::shared_ptr<RateLimitGroup>& group,
                                int weight) {
-  if (group == nullptr)
+  if (group == nullptr) {
     return absl::InvalidArgumentError("no rate-limit group");
+  }
   if (absl::Status status = CheckWeight(weight); !status.ok()) return status;
   if (absl::Status status = group->CheckDepth(0); !status.ok()) return status;
   const std::shared_ptr<internal::RateLimitShare> old =

@@ -56,7 +56,8 @@ class RateLimiter {
   // Makes it a member of that group, and of none other. Errors: InvalidArgument
   // for no group, for one that is nested too deeply, and for a weight that is
   // not from 1 to RateLimitGroup::kMaxWeight.
-  absl::Status Join(std::shared_ptr<RateLimitGroup> group, int weight = 1);
+  absl::Status Join(const std::shared_ptr<RateLimitGroup>& group,
+                    int weight = 1);
   void Leave();
   // Null for none.
   std::shared_ptr<RateLimitGroup> group() const;

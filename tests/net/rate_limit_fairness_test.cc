@@ -198,6 +198,20 @@ TEST_F(RateLimitFairnessTest, WhatOneIsGrantedAndLeavesIsTheOthers) {
   EXPECT_GT(busy.moved(kRead), 9'800'000);
 }
 
+TEST_F(RateLimitFairnessTest,
+       ModestOnesOnOneLoopLeaveABusyOneOnAnotherTheRest) {
+  const Group group = MakeGroup({.write = {.rate = 10'000'000}});
+  for (int i = 0; i < 100; ++i) {
+    AddMember(group, 0).of(kWrite).wants = 1;
+  }
+  AddBusy(group, kWrite, 1);
+  Turn();
+  Pass(300ms);
+  ForgetMoved();
+  Pass(1s);
+  EXPECT_NEAR(static_cast<double>(Moved(kWrite)), 10'000'000, 100'000);
+}
+
 // They move a little at a time, as connections do.
 TEST_F(RateLimitFairnessTest, NobodyWaitsAnyMoreWhenThereIsEnoughAgain) {
   const Group group = MakeGroup({.write = {.rate = 100'000'000}});

@@ -163,6 +163,7 @@ TEST_F(RateLimitGroupTest, WhoWaitsLongIsNotLookedAfterMeanwhile) {
 TEST_F(RateLimitGroupTest, GivesAMinimumShareAtATime) {
   const Group group = MakeGroup(kLimit, {.min_share = 50});
   std::vector<LimitedMember*> members;
+  members.reserve(10);
   for (int i = 0; i < 10; ++i) members.push_back(&AddBusy(group, kRead));
   Turn();
   ForgetMoved();

@@ -217,6 +217,7 @@ class SharedBudgetThreadsTest : public testing::Test {
 
 TEST_F(SharedBudgetThreadsTest, NoMoreIsSpentThanThereIsAndAllComesBack) {
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (uint64_t seed = 1; seed <= kThreads; ++seed) {
     threads.emplace_back([this, seed] { Spend(seed, 20'000); });
   }
@@ -230,6 +231,7 @@ TEST_F(SharedBudgetThreadsTest, NoMoreIsSpentThanThereIsAndAllComesBack) {
 TEST_F(SharedBudgetThreadsTest, TheLastBytesAreLentOnce) {
   std::atomic<int64_t> borrowed{0};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int j = 0; j < 10'000; ++j) {
@@ -252,6 +254,7 @@ TEST_F(SharedBudgetThreadsTest, TermsChangeUnderThoseWhoBorrow) {
     }
   });
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (uint64_t seed = 1; seed < kThreads; ++seed) {
     threads.emplace_back([this, seed] { Spend(seed, 10'000); });
   }

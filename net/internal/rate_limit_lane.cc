@@ -171,7 +171,7 @@ void RateLimitLane::AddWaiting(RateLimitTaker& taker, int64_t wanted,
   waiting_weight_ += taker.weight_;
   // Those who were granted something this tick, and wait no more, still count.
   if (published_weight_ == 0) dealt_at_ = now();
-  PublishWeight(std::max(waiting_weight_, published_weight_));
+  PublishWeight(std::max(DemandOf(waiting_weight_), published_weight_));
   if (first) {
     // What is here, and does not suffice, is not missing elsewhere.
     TellBudget();
@@ -214,7 +214,7 @@ void RateLimitLane::Deal() {
   short_ = short_ && absent_weight_ > 0;
   TakeBackGrants();
   TellBudget();
-  PublishWeight(waiting_weight_ + absent_weight_);
+  PublishWeight(DemandOf(waiting_weight_ + absent_weight_));
   if (!waiting_.empty() && !budget_.paused()) DistributeAndTell(Supply());
   // With enough for all nobody has to wait for others, on other shards neither.
   if (waiting_.empty() && !short_) PublishWeight(0);
@@ -281,13 +281,15 @@ int64_t RateLimitLane::Entitlement() {
 }
 
 void RateLimitLane::DistributeAndTell(int64_t supply) {
+  int64_t left = supply;
   int64_t weight = waiting_weight_;
-  while (supply > 0 && weight > 0) {
-    const int64_t left = DistributeOnce(supply, weight);
-    if (left == supply) break;
-    supply = left;
+  while (left > 0 && weight > 0) {
+    const int64_t before = left;
+    left = DistributeOnce(left, weight);
+    if (left == before) break;
   }
   short_ = weight > 0;
+  NoteDemand(supply - left, weight);
   RateLimitTaker* const last_before = granted_takers_.last();
   for (RateLimitTaker* taker = waiting_.first(); taker != nullptr;) {
     RateLimitTaker* const next = Takers::Next(taker);
@@ -308,25 +310,61 @@ void RateLimitLane::DistributeAndTell(int64_t supply) {
   }
 }
 
-// Among those who want more, of that weight. Returns what is left, and leaves
-// the weight of those who still do.
+// Of the supply, everybody who wants more has a claim to what it was not given
+// before; what nobody has a claim to is shared out by weight. Whoever has a
+// claim gets that, or the least that is of use: then it has none for a while.
+// Returns what is left, and leaves in `weight`, which is that of those who want
+// more, the weight of those who still do.
 int64_t RateLimitLane::DistributeOnce(int64_t supply, int64_t& weight) {
+  int64_t unclaimed = supply;
+  for (const RateLimitTaker* taker = waiting_.first(); taker != nullptr;
+       taker = Takers::Next(taker)) {
+    if (taker->wanted_ > 0) unclaimed -= taker->claim_;
+  }
+  unclaimed = std::max<int64_t>(unclaimed, 0);
   const int64_t all = weight;
   int64_t left = supply;
-  for (RateLimitTaker* taker = waiting_.first(); taker != nullptr && left > 0;
+  for (RateLimitTaker* taker = waiting_.first(); taker != nullptr;
        taker = Takers::Next(taker)) {
     if (taker->wanted_ == 0) continue;
+    taker->claim_ += Part(unclaimed, taker->weight_, all);
     const int64_t least = LeastGrantTo(*taker);
-    const int64_t share = std::max(Part(supply, taker->weight_, all), least);
-    const int64_t tokens = std::min({share, taker->wanted_, left});
-    if (tokens < least) break;
-    Reserve(tokens);
-    taker->granted_ += tokens;
-    taker->wanted_ -= tokens;
-    left -= tokens;
-    if (taker->wanted_ == 0) weight -= taker->weight_;
+    const int64_t tokens =
+        std::min({std::max(taker->claim_, least), taker->wanted_, left});
+    if (taker->claim_ > 0 && tokens >= least) left -= Grant(*taker, tokens);
+    if (taker->wanted_ > 0) continue;
+    weight -= taker->weight_;
+    taker->claim_ = std::min<int64_t>(taker->claim_, 0);
   }
   return left;
+}
+
+int64_t RateLimitLane::Grant(RateLimitTaker& taker, int64_t tokens) {
+  Reserve(tokens);
+  taker.granted_ += tokens;
+  taker.wanted_ -= tokens;
+  taker.claim_ -= tokens;
+  return tokens;
+}
+
+// Beside those who want more than they get, others weigh only as much as they
+// take: what they leave is not for this shard alone. `granted` was given to all
+// who waited, and those of the weight `short_weight` want more.
+void RateLimitLane::NoteDemand(int64_t granted, int64_t short_weight) {
+  int64_t granted_to_short = 0;
+  for (const RateLimitTaker* taker = waiting_.first(); taker != nullptr;
+       taker = Takers::Next(taker)) {
+    if (taker->wanted_ > 0) granted_to_short += taker->granted_;
+  }
+  if (granted_to_short == 0) return;
+  const int64_t demand =
+      std::min(Part(granted, short_weight, granted_to_short), waiting_weight_);
+  demand_ratio_ = Part(kWeightUnit, demand, waiting_weight_);
+}
+
+int64_t RateLimitLane::DemandOf(int64_t weight) const {
+  if (weight == 0) return 0;
+  return std::max<int64_t>(Part(weight, demand_ratio_, kWeightUnit), 1);
 }
 
 void RateLimitLane::PublishWeight(int64_t weight) {

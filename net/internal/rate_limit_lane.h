@@ -83,6 +83,8 @@ class RateLimitTaker {
   int64_t granted_ = 0;            // of outer_'s tokens, for this one alone
   int64_t wanted_ = 0;             // while it waits
   int64_t least_ = 1;              // of that
+  // What it is due, and was not given; what it got more than that, if negative.
+  int64_t claim_ = 0;
   int64_t weight_ = kWeightUnit;
   Place place_ = Place::kNone;
 };
@@ -143,6 +145,11 @@ class RateLimitLane final : public RateLimitTaker {
   int64_t Entitlement();
   void DistributeAndTell(int64_t supply);
   int64_t DistributeOnce(int64_t supply, int64_t& weight);
+  // Returns the number.
+  int64_t Grant(RateLimitTaker& taker, int64_t tokens);
+  void NoteDemand(int64_t granted, int64_t short_weight);
+  // What other shards are to know of it.
+  int64_t DemandOf(int64_t weight) const;
   void PublishWeight(int64_t weight);
   void SetExhausted(bool exhausted);
   void WaitForMore();
@@ -168,6 +175,7 @@ class RateLimitLane final : public RateLimitTaker {
   int64_t granted_weight_ = 0;
   int64_t absent_weight_ = 0;  // granted something before, and not seen since
   int64_t published_weight_ = 0;
+  int64_t demand_ratio_ = kWeightUnit;  // demand by weight, at the last deal
   TimePoint dealt_at_;
   TimePoint full_at_;  // not before then, as far as is known here
   Takers waiting_;

@@ -318,5 +318,32 @@ TEST_F(RateLimitFairnessTest, IsSmoothFromTickToTick) {
   }
 }
 
+TEST_F(RateLimitFairnessTest, WeightsHoldWhereAMinimumShareIsMoreThanAPart) {
+  const Group group = MakeGroup({.write = {.rate = 10'000}});
+  AddBusy(group, kWrite, 0, 1);
+  AddBusy(group, kWrite, 0, 9);
+  Turn();
+  Pass(1s);
+  ForgetMoved();
+  Pass(60s, 10ms);
+  EXPECT_NEAR(Share(1, 1), 0.9, 0.027);
+}
+
+TEST_F(RateLimitFairnessTest, WhatOneLeavesIsTheOthersOnAllLoops) {
+  const Group group = MakeGroup({.write = {.rate = 1'000'000}});
+  for (int i = 0; i < 10; ++i) {
+    AddMember(group, 0).of(kWrite).wants = 10;
+  }
+  AddBusy(group, kWrite, 0);
+  AddBusy(group, kWrite, 1);
+  Turn();
+  Pass(100ms);
+  ForgetMoved();
+  Pass(1s);
+  EXPECT_NEAR(Share(0, 10), 0.1, 0.01);
+  EXPECT_NEAR(Share(10, 1), 0.45, 0.01);
+  EXPECT_NEAR(Share(11, 1), 0.45, 0.01);
+}
+
 }  // namespace
 }  // namespace percore

@@ -173,12 +173,13 @@ RateLimitGroup::DirectionState RateLimitGroup::StateOf(
     RateDirection direction) const {
   const bool reads = direction == RateDirection::kRead;
   const Past& past = reads ? past_read_ : past_write_;
-  DirectionState state = {
-      .budget = limit_.budget(direction),
-      .tokens = Tokens(direction),
-      .bytes = past.bytes,
-      .suspensions = past.suspensions,
-      .exhausted = budget(direction).exhausted(kernel_.Now())};
+  Duration& exhausted = exhausted_told_[direction];
+  exhausted = std::max(exhausted, budget(direction).exhausted(kernel_.Now()));
+  DirectionState state = {.budget = limit_.budget(direction),
+                          .tokens = Tokens(direction),
+                          .bytes = past.bytes,
+                          .suspensions = past.suspensions,
+                          .exhausted = exhausted};
   uint64_t throttled = past.throttled_nanoseconds;
   for (const auto& [base, share] : shares_) {
     const RateDirectionStats& stats = share->stats().of(direction);

@@ -189,6 +189,8 @@ class RateLimitGroup : public std::enable_shared_from_this<RateLimitGroup> {
   Past past_read_;
   Past past_write_;
   Totals reset_at_;
+  // What was told last: the clocks of loops are behind that of who asks.
+  mutable std::map<RateDirection, Duration> exhausted_told_;
 };
 
 }  // namespace percore

@@ -1,12 +1,31 @@
 #include "percore/net/internal/shared_budget.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace percore::internal {
 namespace {
 
 TimePoint At(int64_t nanoseconds) { return TimePoint(Duration(nanoseconds)); }
 int64_t Nanoseconds(TimePoint time) { return time.time_since_epoch().count(); }
+int64_t Microseconds(TimePoint time) { return Nanoseconds(time) / 1000; }
+
+// How many shards find nothing left, and for how long there have been some.
+struct Exhaustion {
+  static constexpr int kShardBits = 12;
+  static constexpr int64_t kMostShards = (int64_t{1} << kShardBits) - 1;
+
+  static Exhaustion Of(int64_t word) {
+    return {.shards = word & kMostShards, .offset = word >> kShardBits};
+  }
+  int64_t word() const { return offset * (kMostShards + 1) + shards; }
+
+  int64_t At(int64_t now) const { return shards == 0 ? offset : offset + now; }
+
+  int64_t shards;
+  // Microseconds: as long as it is, or, while there are shards, less the time.
+  int64_t offset;
+};
 
 }  // namespace
 
@@ -53,7 +72,8 @@ TokenIncome SharedBudget::income() const {
 
 TimePoint SharedBudget::LetRunOver(int64_t unreported, TimePoint now) {
   const TokenIncome income = this->income();
-  const auto with_this = static_cast<uint64_t>(income.budget.burst + unreported);
+  const auto with_this =
+      static_cast<uint64_t>(income.budget.burst + unreported);
   const uint64_t least = income.At(now) - with_this;
   RaiseSpentTo(least);
   const auto room = static_cast<int64_t>(spent_.load() - least);
@@ -100,23 +120,29 @@ int64_t SharedBudget::Free(TimePoint now) const {
 }
 
 void SharedBudget::BecomeExhausted(TimePoint now) {
-  if (exhausted_shards_.fetch_add(1) == 0) {
-    exhausted_since_.store(Nanoseconds(now));
-  }
+  int64_t word = exhaustion_.load();
+  Exhaustion next;
+  do {
+    next = Exhaustion::Of(word);
+    if (next.shards == 0) next.offset -= Microseconds(now);
+    ++next.shards;
+  } while (!exhaustion_.compare_exchange_weak(word, next.word()));
 }
 
 void SharedBudget::EndExhausted(TimePoint now) {
-  const int64_t since = exhausted_since_.load();
-  if (exhausted_shards_.fetch_sub(1) == 1) {
-    exhausted_before_.fetch_add(std::max<int64_t>(Nanoseconds(now) - since, 0));
-  }
+  int64_t word = exhaustion_.load();
+  Exhaustion next;
+  do {
+    next = Exhaustion::Of(word);
+    --next.shards;
+    if (next.shards == 0) next.offset += Microseconds(now);
+  } while (!exhaustion_.compare_exchange_weak(word, next.word()));
 }
 
 Duration SharedBudget::exhausted(TimePoint now) const {
-  const int64_t before = exhausted_before_.load();
-  if (exhausted_shards_.load() == 0) return Duration(before);
-  return Duration(before + std::max<int64_t>(
-                               Nanoseconds(now) - exhausted_since_.load(), 0));
+  const int64_t microseconds =
+      Exhaustion::Of(exhaustion_.load()).At(Microseconds(now));
+  return std::chrono::microseconds(std::max<int64_t>(microseconds, 0));
 }
 
 }  // namespace percore::internal

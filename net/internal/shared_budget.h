@@ -66,9 +66,12 @@ class SharedBudget {
     waiting_weight_.fetch_add(weight, std::memory_order_relaxed);
   }
 
-  // A shard finds nothing left, or something again. For statistics.
+  // A shard finds nothing left, or something again. For statistics: how long
+  // there was one that found nothing, to the microsecond.
   void BecomeExhausted(TimePoint now);
   void EndExhausted(TimePoint now);
+  // Of one clock it does not go back; of a loop's, which stands still in a
+  // round, by no more than that.
   Duration exhausted(TimePoint now) const;
 
   bool unlimited() const {
@@ -116,6 +119,8 @@ class SharedBudget {
   // 2^64, as in a TokenBucket.
   alignas(64) std::atomic<uint64_t> spent_;
   std::atomic<int64_t> lent_{0};
+  // An Exhaustion: in one word, so that whoever reads it sees all of it.
+  std::atomic<int64_t> exhaustion_{0};
   std::atomic<int> exhausted_shards_{0};
   std::atomic<int64_t> exhausted_since_{0};
   std::atomic<int64_t> exhausted_before_{0};

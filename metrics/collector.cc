@@ -19,7 +19,6 @@ using Families = std::vector<prometheus::MetricFamily>;
 
 constexpr double kNanosecond = 1e-9;
 constexpr double kOne = 1;
-constexpr char kOtherListeners[] = "_other";
 
 // One sample of a family: which member of Stats it shows, in which unit, under
 // which label besides the shard's.
@@ -357,13 +356,6 @@ void AddNewest(std::vector<std::shared_ptr<const Stats>>& sources,
   sources.push_back(std::move(stats));
 }
 
-std::string LegalLabel(std::string name) {
-  for (char& byte : name) {
-    if (byte < ' ' || byte > '~') byte = '?';
-  }
-  return name;
-}
-
 }  // namespace
 
 void Collector::AddShard(int shard, std::shared_ptr<const LoopStats> loop,
@@ -385,15 +377,13 @@ void Collector::AddListener(const std::string& name, int shard,
                             std::shared_ptr<const ListenerStats> listener) {
   if (listener == nullptr) return;
   const std::lock_guard<std::mutex> lock(mutex_);
-  auto label = listener_labels_.find(name);
-  if (label == listener_labels_.end()) {
-    if (listener_labels_.size() < kMaxListeners) {
-      label = listener_labels_.emplace(name, LegalLabel(name)).first;
-    }
-  }
-  const bool named = label != listener_labels_.end();
-  AddNewest(listeners_[{named ? label->second : kOtherListeners, shard}],
+  AddNewest(listeners_[{listener_labels_.LabelOf(name), shard}],
             std::move(listener));
+}
+
+void Collector::AddRateLimitGroup(std::shared_ptr<RateLimitGroup> group) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  rate_limits_.Add(std::move(group));
 }
 
 std::vector<prometheus::MetricFamily> Collector::Collect() const {
@@ -420,6 +410,7 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
       for (const auto& source : sources) listeners[key].Add(*source);
     }
     AppendListeners(listeners, families);
+    rate_limits_.AppendTo(families);
   }
   AppendProcessMetrics(families);
 

@@ -1,4 +1,4 @@
-// Shows Prometheus what shards, listeners and buffers count.
+// Shows Prometheus what shards, listeners, buffers and rate-limit groups count.
 //
 // The rooms below know nothing of Prometheus: they count in plain structs that
 // one thread writes. A Collector is told which structs there are, and reads
@@ -25,7 +25,10 @@
 #include <vector>
 
 #include "percore/buffer/buffer_memory_stats.h"
+#include "percore/metrics/bounded_labels.h"
+#include "percore/metrics/rate_limit_metrics.h"
 #include "percore/net/listener_stats.h"
+#include "percore/net/rate_limit_group.h"
 #include "percore/runtime/loop_stats.h"
 #include "percore/runtime/mailbox_stats.h"
 #include "prometheus/collectable.h"
@@ -40,6 +43,8 @@ class Collector : public prometheus::Collectable {
   // Listeners that are shown under their own names; the rest add up under
   // "_other", so that no configuration makes the page grow without bound.
   static constexpr size_t kMaxListeners = 64;
+  // The same for names of rate-limit groups.
+  static constexpr size_t kMaxRateLimitGroups = 256;
 
   // What was added for that shard before (by a runtime that has ended, say)
   // stays in its counters; gauges are those of the newest, but for the memory
@@ -55,6 +60,13 @@ class Collector : public prometheus::Collectable {
   void AddListener(const std::string& name, int shard,
                    std::shared_ptr<const ListenerStats> listener);
 
+  // A group without a name is not shown, and no matter how often it is added it
+  // counts once. Those with the same name, and those under "_other", add up:
+  // see metrics/rate_limit_metrics.h. A group that is held by nobody but this
+  // is gone: what it counted stays, its gauges do not, and no std::weak_ptr is
+  // to bring it back.
+  void AddRateLimitGroup(std::shared_ptr<RateLimitGroup> group);
+
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
@@ -68,7 +80,8 @@ class Collector : public prometheus::Collectable {
   Sources<int, MailboxStats> mailboxes_;
   Sources<int, BufferMemoryStats> memory_;
   Sources<ListenerKey, ListenerStats> listeners_;
-  std::map<std::string, std::string> listener_labels_;  // by name
+  BoundedLabels listener_labels_{kMaxListeners};
+  mutable RateLimitMetrics rate_limits_{kMaxRateLimitGroups};
 };
 
 }  // namespace percore

@@ -14,11 +14,16 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "percore/net/rate_limit.h"
+#include "percore/net/rate_limit_group.h"
 
 namespace percore {
 namespace {
 
 using prometheus::MetricType;
+
+constexpr RateLimit kRateLimit = {.read = {.rate = 1000},
+                                  .write = {.rate = 2000}};
 
 // "name{label=value,...}" to the sample's value.
 std::map<std::string, double> Values(const Collector& collector) {
@@ -184,6 +189,8 @@ TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
                      std::make_shared<MailboxStats>());
   collector.AddBufferMemory(0, std::make_shared<BufferMemoryStats>());
   collector.AddListener("web", 0, std::make_shared<ListenerStats>());
+  const auto group = *RateLimitGroup::Create(kRateLimit, {.name = "server"});
+  collector.AddRateLimitGroup(group);
   std::set<Row> families;
   for (const auto& family : collector.Collect()) {
     // Those of the process are process_metrics_test.cc's.
@@ -228,6 +235,17 @@ TEST(CollectorTest, ShowsTheseFamiliesAndNoOthers) {
       {"percore_buffer_file_bytes", kGauge, "shard"},
       {"percore_buffer_segments", kGauge, "shard"},
       {"percore_buffer_copied_bytes_total", kCounter, "shard"},
+      {"percore_ratelimit_rate_bytes_per_second", kGauge, "group,direction"},
+      {"percore_ratelimit_burst_bytes", kGauge, "group,direction"},
+      {"percore_ratelimit_tokens_bytes", kGauge, "group,direction"},
+      {"percore_ratelimit_bytes_total", kCounter, "group,direction"},
+      {"percore_ratelimit_members", kGauge, "group"},
+      {"percore_ratelimit_suspended_members", kGauge, "group,direction"},
+      {"percore_ratelimit_suspensions_total", kCounter, "group,direction"},
+      {"percore_ratelimit_throttled_seconds_total", kCounter,
+       "group,direction"},
+      {"percore_ratelimit_exhausted_seconds_total", kCounter,
+       "group,direction"},
       {"percore_scrape_series", kGauge, ""},
       {"percore_scrape_duration_seconds", kGauge, ""},
   };
@@ -285,6 +303,7 @@ TEST(CollectorTest, NullAddsNothing) {
   collector.AddShard(0, nullptr, nullptr);
   collector.AddBufferMemory(0, nullptr);
   collector.AddListener("web", 0, nullptr);
+  collector.AddRateLimitGroup(nullptr);
   const auto values = Values(collector);
   EXPECT_FALSE(values.contains("percore_loop_iterations_total{shard=0}"));
   EXPECT_FALSE(values.contains("percore_buffer_segments{shard=0}"));
@@ -371,6 +390,8 @@ TEST(CollectorTest, NamesFollowTheConventions) {
                      std::make_shared<MailboxStats>());
   collector.AddBufferMemory(0, std::make_shared<BufferMemoryStats>());
   collector.AddListener("web", 0, std::make_shared<ListenerStats>());
+  const auto group = *RateLimitGroup::Create(kRateLimit, {.name = "server"});
+  collector.AddRateLimitGroup(group);
   for (const auto& family : collector.Collect()) {
     EXPECT_TRUE(absl::StartsWith(family.name, "percore_") ||
                 absl::StartsWith(family.name, "process_"))
@@ -381,6 +402,34 @@ TEST(CollectorTest, NamesFollowTheConventions) {
     EXPECT_FALSE(family.help.empty()) << family.name;
     EXPECT_FALSE(family.metric.empty()) << family.name;
   }
+}
+
+TEST(CollectorTest, AsManyRateLimitGroupsAsTheLimitKeepTheirNames) {
+  Collector collector;
+  std::vector<std::shared_ptr<RateLimitGroup>> groups;
+  for (size_t i = 0; i < Collector::kMaxRateLimitGroups + 10; ++i) {
+    groups.push_back(*RateLimitGroup::Create(
+        kRateLimit, {.name = absl::StrCat("group", i)}));
+    collector.AddRateLimitGroup(groups.back());
+  }
+  const auto values = Values(collector);
+  for (size_t i = 0; i < Collector::kMaxRateLimitGroups; ++i) {
+    EXPECT_TRUE(values.contains(
+        absl::StrCat("percore_ratelimit_members{group=group", i, "}")))
+        << i;
+  }
+  EXPECT_FALSE(values.contains("percore_ratelimit_members{group=group256}"));
+  EXPECT_EQ(values.at("percore_ratelimit_rate_bytes_per_second{group=_other,"
+                      "direction=write}"),
+            20000);
+}
+
+TEST(CollectorTest, ARateLimitGroupsLabelIsLegalWhateverItsNameIs) {
+  Collector collector;
+  const auto group = *RateLimitGroup::Create({}, {.name = "a\xff\n\"b"});
+  collector.AddRateLimitGroup(group);
+  EXPECT_TRUE(
+      Values(collector).contains("percore_ratelimit_members{group=a??\"b}"));
 }
 
 TEST(CollectorTest, ReasonsAddUpOverTheShards) {
@@ -478,7 +527,7 @@ TEST(CollectorTest, AcceptedIsOpenAndClosedInEveryScrape) {
 TEST(CollectorTest, IsFilledAndReadAtOnce) {
   constexpr int kShards = 64;
   Collector collector;
-  std::atomic<int> adding{2};
+  std::atomic<int> adding{3};
   std::thread shards([&] {
     for (int shard = 0; shard < kShards; ++shard) {
       collector.AddShard(shard, std::make_shared<LoopStats>(),
@@ -493,6 +542,14 @@ TEST(CollectorTest, IsFilledAndReadAtOnce) {
     }
     --adding;
   });
+  std::thread groups([&] {
+    for (int i = 0; i < 300; ++i) {
+      // Gone at once, or a little later.
+      collector.AddRateLimitGroup(
+          *RateLimitGroup::Create(kRateLimit, {.name = absl::StrCat(i)}));
+    }
+    --adding;
+  });
   do {
     const auto values = Values(collector);
     EXPECT_EQ(values.at("percore_scrape_series"),
@@ -500,11 +557,13 @@ TEST(CollectorTest, IsFilledAndReadAtOnce) {
   } while (adding.load() > 0);
   shards.join();
   listeners.join();
+  groups.join();
   const auto values = Values(collector);
   EXPECT_TRUE(values.contains("percore_loop_iterations_total{shard=63}"));
   EXPECT_TRUE(values.contains("percore_buffer_segments{shard=63}"));
   EXPECT_TRUE(
       values.contains("percore_connections_open{listener=web,shard=63}"));
+  EXPECT_TRUE(values.contains("percore_ratelimit_members{group=255}"));
 }
 
 }  // namespace

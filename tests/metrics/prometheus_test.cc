@@ -23,6 +23,10 @@
 #include "absl/strings/str_split.h"
 #include "percore/metrics/exporter.h"
 #include "percore/net/listen_sockets.h"
+#include "percore/net/rate_limit.h"
+#include "percore/net/rate_limit_group.h"
+#include "percore/net/rate_limiter.h"
+#include "percore/runtime/event_base.h"
 #include "percore/tests/support/blocking_client.h"
 #include "percore/tests/support/subprocess.h"
 
@@ -176,6 +180,24 @@ class PrometheusTest : public testing::Test {
     listener->received_bytes.Add(next_++);
     listener->sent_bytes.Add(next_++);
     exporter_->collector().AddListener("a \"quoted\\ name\n", 0, listener);
+    FillAndAddRateLimitGroup();
+  }
+
+  // It is full again before anybody looks.
+  void FillAndAddRateLimitGroup() {
+    constexpr int64_t kRate = 100'000'000'000;
+    group_ = *RateLimitGroup::Create(
+        {.read = {.rate = kRate + next_++, .burst = kRate + next_++},
+         .write = {.rate = kRate + next_++, .burst = kRate + next_++}},
+        {.name = "server"});
+    base_ = *EventBase::Create({});
+    member_ = std::make_unique<RateLimiter>(
+        *base_, [](RateDirection, void*) {}, nullptr);
+    ASSERT_TRUE(member_->Join(group_).ok());
+    for (const RateDirection direction : kRateDirections) {
+      member_->Count(direction, static_cast<size_t>(next_++));
+    }
+    exporter_->collector().AddRateLimitGroup(group_);
   }
 
   std::string Page() {
@@ -183,6 +205,9 @@ class PrometheusTest : public testing::Test {
   }
 
   int next_ = 101;
+  std::shared_ptr<RateLimitGroup> group_;
+  std::unique_ptr<EventBase> base_;
+  std::unique_ptr<RateLimiter> member_;
   std::unique_ptr<Exporter> exporter_;
   std::unique_ptr<Prometheus> prometheus_;
 };
@@ -217,7 +242,8 @@ TEST_F(PrometheusTest, ReadsEveryConstantAsItWasCounted) {
         << line;
     ++compared;
   }
-  EXPECT_EQ(compared, 51);  // 50 of a shard with a listener; scrape_series
+  // 50 of a shard with a listener; 17 of a group; scrape_series.
+  EXPECT_EQ(compared, 68);
 }
 
 TEST_F(PrometheusTest, ReadsALabelWithQuotesAndBackslashes) {

@@ -79,10 +79,10 @@ void Connection::OnReadable(BufferEvent& io, void* argument) {
 
 void Connection::OnWritable(BufferEvent& io, void* argument) {
   auto& connection = *static_cast<Connection*>(argument);
-  if (connection.peer_finished_ && io.output_finished()) {
-    connection.Close(connection.finish_reason_);
-  } else if (!connection.finishing_) {
+  if (!connection.finishing_) {
     connection.OnWritten();
+  } else if (connection.peer_finished_ && io.output_finished()) {
+    connection.Close(connection.finish_reason_);
   }
 }
 

@@ -171,6 +171,34 @@ TEST_F(TcpServerTest, FinishSendsWhatIsLeftAndWaitsForThePeer) {
   EXPECT_EQ(Closed(CloseReason::kLocal), 1);
 }
 
+// It has more to do, of which its server knows nothing.
+TEST_F(TcpServerTest, AConnectionThatFinishedBothWaysByItselfStaysOpen) {
+  class Stays final : public Connection {
+   public:
+    using Connection::Connection;
+    void OnRead() override {
+      io().input().Clear();
+      io().output().Append("x");
+    }
+    void OnWritten() override {
+      if (io().output_finished()) shard().runtime().RequestStop();
+    }
+    void OnEndOfFile() override {
+      io().output().Append("y");
+      io().Flush(EventFlags::kWrite, FlushMode::kFinished);
+    }
+    void OnDrain() override { Close(CloseReason::kDrained); }
+  };
+  const auto server = Start<Stays>(1);
+  BlockingClient client = server->Connect();
+  client.Send("x");
+  EXPECT_EQ(client.Read(1), "x");
+  client.FinishSending();
+  EXPECT_EQ(client.ReadToEnd(), "y");
+  EXPECT_TRUE(server->Wait().ok());
+  EXPECT_EQ(Closed(CloseReason::kDrained), 1);
+}
+
 TEST_F(TcpServerTest, AFinishingConnectionDoesNotWaitForEver) {
   TestKernel kernel(TestKernel::Clock::kManual);
   RuntimeOptions options;

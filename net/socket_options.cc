@@ -125,6 +125,15 @@ absl::Status SetNoDelay(int fd, Switch setting, Kernel& kernel) {
   return Set(kernel, fd, kNoDelay, setting);
 }
 
+absl::Status SetResetOnClose(int fd, Switch setting, Kernel& kernel) {
+  const linger value = {.l_onoff = setting == Switch::kOn ? 1 : 0,
+                        .l_linger = 0};
+  const int result =
+      kernel.SetSocketOption(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
+  return result < 0 ? CallError(-result, "setsockopt", "SO_LINGER", fd)
+                    : absl::OkStatus();
+}
+
 absl::Status SetKeepAlive(int fd, const KeepAlive& settings, Kernel& kernel) {
   // The switch comes last: it starts the timer with what is set by then.
   absl::Status status =

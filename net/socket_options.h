@@ -80,6 +80,13 @@ absl::Status SetFastOpen(int fd, int queue_length,
 absl::Status SetNoDelay(int fd, Switch setting = Switch::kOn,
                         Kernel& kernel = Kernel::Real());
 
+// Whether closing the socket resets the connection (SO_LINGER of zero): what
+// was not sent yet is dropped, and the peer has an error instead of an orderly
+// end. So that whoever passes bytes on does not make a broken stream look
+// whole.
+absl::Status SetResetOnClose(int fd, Switch setting = Switch::kOn,
+                             Kernel& kernel = Kernel::Real());
+
 // How a peer that vanished without a word is found. With these values after two
 // minutes of silence; the kernel's own take more than two hours.
 struct KeepAlive {

@@ -101,6 +101,28 @@ TEST_F(SocketOptionsTest, KeepAliveHasItsTimes) {
   EXPECT_EQ(Option(SOL_SOCKET, SO_KEEPALIVE), 0);
 }
 
+TEST_F(SocketOptionsTest, ResetOnCloseIsAnErrorForThePeer) {
+  for (const Switch setting : {Switch::kOn, Switch::kOff}) {
+    auto sockets = ListenSockets::Open("127.0.0.1:0", 1);
+    const UniqueFd client(socket(AF_INET, SOCK_STREAM, 0));
+    ASSERT_EQ(connect(client.get(), sockets->address().native(),
+                      sockets->address().native_size()),
+              0);
+    UniqueFd server(accept(sockets->Take(0).get(), nullptr, nullptr));
+    ASSERT_TRUE(SetResetOnClose(server.get()).ok());
+    ASSERT_TRUE(SetResetOnClose(server.get(), setting).ok());
+    server.Reset();
+    char byte = 0;
+    const ssize_t result = recv(client.get(), &byte, 1, 0);
+    if (setting == Switch::kOn) {
+      EXPECT_EQ(result, -1);
+      EXPECT_EQ(errno, ECONNRESET);
+    } else {
+      EXPECT_EQ(result, 0);
+    }
+  }
+}
+
 TEST_F(SocketOptionsTest, DeferredAcceptWaitsForBytes) {
   ListenSockets deferred = *ListenSockets::Open("127.0.0.1:0", 1);
   const UniqueFd server = deferred.Take(0);

@@ -54,10 +54,12 @@ int main(int argc, char** argv) {
            [&](percore::Runtime& runtime, percore::Exporter* exporter) {
              cluster.emplace(runtime.shard_count());
              cluster->memory_limit_bytes = uint64_t(memory_mb) << 20;
-             if (exporter == nullptr) return;
-             exporter->Register(
-                 std::make_shared<percore::cache::CacheCollector>(
-                     cluster->stats));
+             if (exporter != nullptr) {
+               exporter->Register(
+                   std::make_shared<percore::cache::CacheCollector>(
+                       cluster->stats));
+             }
+             return absl::OkStatus();
            },
        .greet = &Greet,
        .make_service = [&](percore::Shard& shard, percore::UniqueFd socket,

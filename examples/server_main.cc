@@ -216,7 +216,10 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
     exporter = *std::move(started);
     metrics_address = exporter->address();
   }
-  if (program.prepare) program.prepare(**runtime, exporter.get());
+  if (program.prepare) {
+    const absl::Status prepared = program.prepare(**runtime, exporter.get());
+    if (!prepared.ok()) return Complain(program, prepared, kBadUsage);
+  }
 
   const std::string& listen = sockets->address;
   std::cout << "listening on " << listen << std::endl;

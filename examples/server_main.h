@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "percore/examples/flag_set.h"
 #include "percore/metrics/exporter.h"
@@ -45,9 +46,10 @@ class ServerMain {
     Sockets sockets = Sockets::kListening;
     // Adds flags of its own. May be null.
     std::function<void(FlagSet& flags)> add_flags = {};
-    // Before the shards start: prepares what they share. Exporter is null
-    // without --metrics. May be null.
-    std::function<void(Runtime& runtime, Exporter* exporter)> prepare = {};
+    // Before the shards start: prepares what they share, or says what is wrong
+    // with the flags. Exporter is null without --metrics. May be null.
+    std::function<absl::Status(Runtime& runtime, Exporter* exporter)> prepare =
+        {};
     // Prints what a user could do next. May be null.
     std::function<void(const std::string& listen, const std::string& metrics)>
         greet = {};

@@ -2,8 +2,9 @@
 //
 // ```cpp
 // // 10 MB a second are read, 1 MB at once if nothing came for a while.
-// percore::RateLimit limit = {.read = {.rate = 10'000'000, .burst =
-// 1'000'000}}; absl::Status possible = limit.Check();
+// percore::RateLimit limit = {
+//     .read = {.rate = 10'000'000, .burst = 1'000'000}};
+// absl::Status possible = limit.Check();
 // ```
 //
 // A limit is a token bucket for each direction: `rate` tokens are put into it

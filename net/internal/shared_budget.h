@@ -121,9 +121,6 @@ class SharedBudget {
   std::atomic<int64_t> lent_{0};
   // An Exhaustion: in one word, so that whoever reads it sees all of it.
   std::atomic<int64_t> exhaustion_{0};
-  std::atomic<int> exhausted_shards_{0};
-  std::atomic<int64_t> exhausted_since_{0};
-  std::atomic<int64_t> exhausted_before_{0};
 };
 
 }  // namespace percore::internal

@@ -34,7 +34,8 @@ class ServerStartTest : public testing::TestWithParam<const char*> {
 
 INSTANTIATE_TEST_SUITE_P(Servers, ServerStartTest,
                          testing::Values("examples/cache_server",
-                                         "examples/echo_server"));
+                                         "examples/echo_server",
+                                         "examples/rate_limited_proxy"));
 
 TEST_P(ServerStartTest, RefusesWrongFlags) {
   struct Case {

@@ -1,12 +1,14 @@
 #include "percore/tests/support/blocking_client.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace percore {
 namespace {
@@ -24,11 +26,15 @@ ssize_t RetryInterrupted(Call call) {
 
 }  // namespace
 
-BlockingClient::BlockingClient(const SocketAddress& address)
-    : socket_(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+BlockingClient::BlockingClient(UniqueFd socket) : socket_(std::move(socket)) {
   const timeval minute = {.tv_sec = 60, .tv_usec = 0};
   setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
   setsockopt(fd(), SOL_SOCKET, SO_SNDTIMEO, &minute, sizeof(minute));
+}
+
+BlockingClient::BlockingClient(const SocketAddress& address)
+    : BlockingClient(
+          UniqueFd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0))) {
   // Made again, the call waits on for the connection that is under way.
   if (RetryInterrupted([&] {
         return connect(fd(), address.native(), address.native_size());
@@ -36,6 +42,15 @@ BlockingClient::BlockingClient(const SocketAddress& address)
     ADD_FAILURE() << "connect " << address.ToString() << ": "
                   << std::strerror(errno);
   }
+}
+
+BlockingClient BlockingClient::Accept(int listening) {
+  constexpr int kMinute = 60'000;
+  pollfd waiting = {.fd = listening, .events = POLLIN, .revents = 0};
+  RetryInterrupted([&] { return poll(&waiting, 1, kMinute); });
+  UniqueFd socket(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC));
+  if (!socket.valid()) ADD_FAILURE() << "accept: " << std::strerror(errno);
+  return BlockingClient(std::move(socket));
 }
 
 void BlockingClient::Send(std::string_view bytes) {
@@ -78,6 +93,17 @@ std::string BlockingClient::ReadToEnd() {
   while (Fill()) {
   }
   return std::exchange(received_, {});
+}
+
+bool BlockingClient::EndsWithReset() {
+  received_.clear();
+  std::array<char, 65536> bytes;
+  ssize_t size = 0;
+  do {
+    size = RetryInterrupted(
+        [&] { return recv(fd(), bytes.data(), bytes.size(), 0); });
+  } while (size > 0);
+  return size < 0 && errno == ECONNRESET;
 }
 
 void BlockingClient::FinishSending() { shutdown(fd(), SHUT_WR); }

@@ -22,6 +22,9 @@ class BlockingClient {
  public:
   // Connects; fails the test if it cannot.
   explicit BlockingClient(const SocketAddress& address);
+  // The other end: waits for the next client of a listening socket, which may
+  // be non-blocking.
+  static BlockingClient Accept(int listening);
 
   int fd() const { return socket_.get(); }
   void Send(std::string_view bytes);
@@ -33,12 +36,16 @@ class BlockingClient {
   std::string Read(size_t size);
   // Everything up to the end of the file, or to a reset.
   std::string ReadToEnd();
+  // Drops what comes until the end; whether that is a reset.
+  bool EndsWithReset();
   // Shuts down the sending side.
   void FinishSending();
   // Closes with a reset instead of an orderly end.
   void Reset();
 
  private:
+  explicit BlockingClient(UniqueFd socket);
+
   // False at the end of the file, or on an error.
   bool Fill();
 

@@ -91,8 +91,6 @@ DatagramEndpoint::DatagramEndpoint(EventBase& base, UniqueFd socket,
 
 DatagramEndpoint::~DatagramEndpoint() {
   internal::Lifeline::Cut(this);
-  // What the payloads release may look at them.
-  busy_ = true;
   ready_.Del();
   if (!detached_) base().CloseDescriptor(ready_.fd());
 }

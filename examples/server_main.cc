@@ -214,6 +214,9 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
         Exporter::Start(settings.metrics);
     if (!started.ok()) return Complain(program, started.status(), kBadUsage);
     exporter = *std::move(started);
+    if (options->rate_limit_group != nullptr) {
+      exporter->collector().AddRateLimitGroup(options->rate_limit_group);
+    }
     metrics_address = exporter->address();
   }
   if (program.prepare) {

@@ -1,8 +1,9 @@
-// The real Prometheus scrapes the real cache server.
+// The real Prometheus scrapes the real servers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -26,7 +27,7 @@ class Prometheus {
   explicit Prometheus(const std::string& target)
       : address_(ListenSockets::Open("127.0.0.1:0", 1)->address().ToString()),
         process_({"prometheus", "--config.file=" + WriteConfiguration(target),
-                  "--storage.tsdb.path=" + testing::TempDir() + "/tsdb",
+                  "--storage.tsdb.path=" + Folder() + "/tsdb",
                   "--web.listen-address=" + address_}) {}
 
   // The answer, in JSON; empty while it is not up.
@@ -52,7 +53,7 @@ class Prometheus {
 
  private:
   static std::string WriteConfiguration(const std::string& target) {
-    std::string path = testing::TempDir() + "/prometheus.yml";
+    std::string path = Folder() + "/prometheus.yml";
     std::ofstream(path) << "global:\n"
                            "  scrape_interval: 200ms\n"
                            "  scrape_timeout: 200ms\n"
@@ -62,6 +63,15 @@ class Prometheus {
                            "      - targets: ['"
                         << target << "']\n";
     return path;
+  }
+
+  // Of this test alone: what another has stored is not to be found.
+  static std::string Folder() {
+    std::string folder =
+        testing::TempDir() + "/" +
+        testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::create_directories(folder);
+    return folder;
   }
 
   const std::string address_;
@@ -103,6 +113,56 @@ TEST(PrometheusTest, ScrapesTheServerAndKnowsEverySeries) {
       "sum(percore_listener_accepted_total) - sum(percore_connections_open) - "
       "sum(percore_connections_closed_total)",
       ",\"0\"]"));
+}
+
+// A limit makes the load last for several scrapes.
+TEST(PrometheusTest, AgreesWithTheBytesThatWentThroughARateLimit) {
+  const std::string piece(100'000, 'x');
+  ServerProcess echo("examples/echo_server", {"--shards=1"});
+  ServerProcess proxy(
+      "examples/rate_limited_proxy",
+      {"--shards=2", "--server_rate=10M", "--upstream=" + echo.listen()});
+  const std::string target =
+      proxy.metrics_url().substr(std::string("http://").size());
+  Prometheus prometheus(target.substr(0, target.find('/')));
+  ASSERT_TRUE(prometheus.QueryUntil("up", "\"1\"]")) << prometheus.Errors();
+
+  BlockingClient client = proxy.Connect();
+  // Until it has seen the load go on.
+  const std::string seen =
+      "changes(percore_ratelimit_bytes_total{group=\"server\",direction="
+      "\"read\"}[5m]) > bool 1";
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  size_t sent = 0;
+  do {
+    for (int i = 0; i < 20; ++i) {
+      client.Send(piece);
+      ASSERT_EQ(client.Read(piece.size()).size(), piece.size());
+      sent += piece.size();
+    }
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  } while (!absl::StrContains(prometheus.Query(seen), ",\"1\"]"));
+  const std::string total = absl::StrCat(",\"", sent, "\"]");
+  for (const char* group : {"server", "network"}) {
+    for (const char* direction : {"read", "write"}) {
+      EXPECT_TRUE(prometheus.QueryUntil(
+          absl::StrCat("percore_ratelimit_bytes_total{group=\"", group,
+                       "\",direction=\"", direction, "\"}"),
+          total))
+          << group << " " << direction;
+    }
+  }
+  EXPECT_TRUE(prometheus.QueryUntil(
+      "sum(percore_connection_received_bytes_total)", total));
+  for (const char* counter :
+       {"bytes_total", "suspensions_total", "throttled_seconds_total",
+        "exhausted_seconds_total"}) {
+    EXPECT_TRUE(prometheus.QueryUntil(
+        absl::StrCat("sum(resets(percore_ratelimit_", counter, "[5m]))"),
+        ",\"0\"]"))
+        << counter;
+  }
 }
 
 }  // namespace

@@ -173,7 +173,7 @@ RateLimitGroup::DirectionState RateLimitGroup::StateOf(
     RateDirection direction) const {
   const bool reads = direction == RateDirection::kRead;
   const Past& past = reads ? past_read_ : past_write_;
-  Duration& exhausted = exhausted_told_[direction];
+  Duration& exhausted = exhausted_told_[static_cast<size_t>(direction)];
   exhausted = std::max(exhausted, budget(direction).exhausted(kernel_.Now()));
   DirectionState state = {.budget = limit_.budget(direction),
                           .tokens = Tokens(direction),

@@ -31,7 +31,7 @@
 #ifndef PERCORE_NET_RATE_LIMIT_GROUP_H_
 #define PERCORE_NET_RATE_LIMIT_GROUP_H_
 
-#include <atomic>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -190,7 +190,7 @@ class RateLimitGroup : public std::enable_shared_from_this<RateLimitGroup> {
   Past past_write_;
   Totals reset_at_;
   // What was told last: the clocks of loops are behind that of who asks.
-  mutable std::map<RateDirection, Duration> exhausted_told_;
+  mutable std::array<Duration, 2> exhausted_told_ = {};
 };
 
 }  // namespace percore

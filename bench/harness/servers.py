@@ -86,7 +86,7 @@ def percore_udp_echo(bin_folder, name="Percore", backend="epoll", flags=()):
         "udp_echo",
         os.path.join(bin_folder, "examples", "udp_echo"),
         lambda threads, cpus: [
-            *_percore_flags(threads, cpus),
+            *percore_flags(threads, cpus),
             "--backend=" + backend,
             *flags,
         ],

@@ -29,9 +29,9 @@ class UdpEcho final : public percore::Service {
   }
 
   // `group` is null for no limit.
-  absl::Status Start(std::shared_ptr<percore::RateLimitGroup> group) {
+  absl::Status Start(const std::shared_ptr<percore::RateLimitGroup>& group) {
     if (group != nullptr) {
-      absl::Status status = endpoint_->rate_limiter().Join(std::move(group));
+      absl::Status status = endpoint_->rate_limiter().Join(group);
       if (!status.ok()) return status;
     }
     return endpoint_->Enable(EventFlags::kRead);

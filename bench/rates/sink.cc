@@ -129,8 +129,9 @@ absl::Status Main() {
   static Sink& sink =
       *new Sink(static_cast<size_t>(absl::GetFlag(FLAGS_connections)),
                 static_cast<size_t>(seconds * 1e9 / kWindowNs));
-  if (absl::Status status = sink.Connect(**address); !status.ok())
+  if (absl::Status status = sink.Connect(**address); !status.ok()) {
     return status;
+  }
   const int64_t start =
       MonotonicNow() + static_cast<int64_t>(absl::GetFlag(FLAGS_warmup) * 1e9);
   if (absl::Status status = sink.Run(start); !status.ok()) return status;

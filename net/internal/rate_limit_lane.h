@@ -16,7 +16,8 @@
 // nothing, it waits, and so does everybody who comes after it. Once a tick the
 // lane then deals out what there is: to each of those who wait in proportion to
 // its weight, and not less than the minimum share, in the order in which they
-// came. What one is granted is its own for that tick; what it leaves is taken
+// came. Whoever gets more than its part that way has the next time to wait for
+// longer. What one is granted is its own for that tick; what it leaves is taken
 // back. So who is not busy costs the others nothing, and who is gets what all
 // get who are.
 //

@@ -191,6 +191,7 @@ int main(int argc, char** argv) {
        .summary = "rate_limited_proxy: a TCP proxy with budgets for all "
                   "clients, for each network, and for each of them",
        .listen = "127.0.0.1:7778",
+       .rate_limits = percore::ServerMain::Program::RateLimits::kOwn,
        .add_flags = [&](percore::FlagSet& flags) { AddFlags(flags, settings); },
        .prepare =
            [&](percore::Runtime& runtime, percore::Exporter* exporter) {

@@ -35,7 +35,7 @@ struct Settings {
 constexpr char kInherited[] = "inherited";
 
 void AddCommonFlags(FlagSet& flags, Settings& settings,
-                    ServerMain::Sockets sockets) {
+                    const ServerMain::Program& program) {
   flags.Add(
       "listen", "ADDR:PORT",
       absl::StrCat("address to serve on, or unix:PATH, or inherited[:NAME] (",
@@ -66,7 +66,7 @@ void AddCommonFlags(FlagSet& flags, Settings& settings,
               settings.runtime.base.backend = value;
               return absl::OkStatus();
             });
-  if (sockets == ServerMain::Sockets::kListening) {
+  if (program.sockets == ServerMain::Sockets::kListening) {
     flags.Add("max_connections", "N",
               "connections at once, on all shards; others wait (any number)",
               [&settings](std::string_view value) {
@@ -74,11 +74,13 @@ void AddCommonFlags(FlagSet& flags, Settings& settings,
                                        &settings.max_connections);
               });
   }
-  flags.Add("rate_limit", "N",
-            "bytes a second that all may send, and as many receive (any)",
-            [&settings](std::string_view value) {
-              return ParseNumberFlag(value, 1, INT_MAX, &settings.rate_limit);
-            });
+  if (program.rate_limits == ServerMain::Program::RateLimits::kCommon) {
+    flags.Add("rate_limit", "N",
+              "bytes a second that all may send, and as many receive (any)",
+              [&settings](std::string_view value) {
+                return ParseNumberFlag(value, 1, INT_MAX, &settings.rate_limit);
+              });
+  }
   flags.Add("drain_seconds", "N",
             "how long connections may take to finish when stopping (10)",
             [&settings](std::string_view value) {
@@ -186,7 +188,7 @@ int ServerMain::Run(const Program& program, int argc, char** argv) {
   Settings settings;
   settings.listen = program.listen;
   FlagSet flags(program.summary);
-  AddCommonFlags(flags, settings, program.sockets);
+  AddCommonFlags(flags, settings, program);
   if (program.add_flags) program.add_flags(flags);
   if (absl::Status status = flags.Parse(argc, argv); !status.ok()) {
     return Complain(program, status, kBadUsage);

@@ -44,6 +44,9 @@ class ServerMain {
     std::string listen;   // the default of --listen
     // With kDatagrams there is no --max_connections.
     Sockets sockets = Sockets::kListening;
+    // One that limits rates in ways of its own has no --rate_limit.
+    enum class RateLimits { kCommon, kOwn };
+    RateLimits rate_limits = RateLimits::kCommon;
     // Adds flags of its own. May be null.
     std::function<void(FlagSet& flags)> add_flags = {};
     // Before the shards start: prepares what they share, or says what is wrong

@@ -70,6 +70,15 @@ TEST_P(ServerStartTest, RefusesWrongFlags) {
   }
 }
 
+// Else it would limit nothing, silently.
+TEST_P(ServerStartTest, TakesARateLimitUnlessItHasLimitsOfItsOwn) {
+  const bool has_its_own =
+      std::string(GetParam()) == "examples/rate_limited_proxy";
+  ExpectRefusal({"--listen=127.0.0.1:0", "--rate_limit=0"},
+                has_its_own ? "unknown flag '--rate_limit=0'"
+                            : "--rate_limit: '0' is not a number from 1 to");
+}
+
 TEST_P(ServerStartTest, RefusesAPortInUse) {
   const absl::StatusOr<ListenSockets> other =
       ListenSockets::Open("127.0.0.1:0", 1);

@@ -1,13 +1,33 @@
 #include "percore/net/tcp_server.h"
 
 namespace percore {
+namespace {
+
+absl::Status Limit(RateLimiter& limiter, const TcpServerOptions& options) {
+  absl::Status status;
+  if (options.rate_limit_group != nullptr) {
+    status.Update(limiter.Join(options.rate_limit_group));
+  }
+  if (options.connection_rate_limit.has_value()) {
+    status.Update(limiter.SetLimit(*options.connection_rate_limit));
+  }
+  return status;
+}
+
+bool IsLimited(const TcpServerOptions& options) {
+  return options.rate_limit_group != nullptr ||
+         options.connection_rate_limit.has_value();
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<TcpServer>> TcpServer::Create(
     Shard& shard, UniqueFd socket, ConnectionFactory factory,
     const TcpServerOptions& options) {
-  if (options.connection_rate_limit.has_value()) {
-    if (absl::Status status = options.connection_rate_limit->Check();
-        !status.ok()) {
+  if (IsLimited(options)) {
+    // What each connection would be refused, the server is.
+    RateLimiter probe(shard.base(), nullptr, nullptr);
+    if (absl::Status status = Limit(probe, options); !status.ok()) {
       return status;
     }
   }
@@ -63,21 +83,14 @@ void TcpServer::Accept(UniqueFd socket, const SocketAddress& peer) {
     places_.push_back(std::move(place));
   }
   if (!gate_holder_.has_value()) gate_holder_.emplace(shard_.gate());
-  Limit(connection->io());
-  // The kernel may refuse to watch the socket when it is out of memory.
-  if (!connection->io().Enable(EventFlags::kRead).ok()) {
-    connection->Close(CloseReason::kError);
+  // Groups may have changed since Create(), and the kernel may refuse to watch
+  // the socket when it is out of memory.
+  absl::Status status;
+  if (IsLimited(options_)) {
+    status = Limit(connection->io().rate_limiter(), options_);
   }
-}
-
-// Create() has seen to it that neither can fail.
-void TcpServer::Limit(BufferEvent& io) {
-  if (options_.rate_limit_group != nullptr) {
-    io.rate_limiter().Join(options_.rate_limit_group).IgnoreError();
-  }
-  if (options_.connection_rate_limit.has_value()) {
-    io.rate_limiter().SetLimit(*options_.connection_rate_limit).IgnoreError();
-  }
+  if (status.ok()) status = connection->io().Enable(EventFlags::kRead);
+  if (!status.ok()) connection->Close(CloseReason::kError);
 }
 
 void TcpServer::Destroy(Connection* connection) {

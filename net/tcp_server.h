@@ -67,7 +67,8 @@ class TcpServer : public Service {
       std::function<std::unique_ptr<Connection>(Connection::Accepted)>;
 
   // Listens on `socket`. Errors: what the kernel says when it refuses to watch
-  // it, and what RateLimit::Check() refuses.
+  // it; those of RateLimiter::Join() and SetLimit(). A connection that meets
+  // one of them later is closed, and counted under kError.
   static absl::StatusOr<std::unique_ptr<TcpServer>> Create(
       Shard& shard, UniqueFd socket, ConnectionFactory factory,
       const TcpServerOptions& options = {});
@@ -106,7 +107,6 @@ class TcpServer : public Service {
             const TcpServerOptions& options);
 
   void Accept(UniqueFd socket, const SocketAddress& peer);
-  void Limit(BufferEvent& io);
   void Destroy(Connection* connection);
 
   Shard& shard_;

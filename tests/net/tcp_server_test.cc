@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "percore/net/rate_limit_group.h"
 #include "percore/net/socket_address.h"
 #include "percore/tests/support/running_server.h"
 #include "percore/tests/support/test_kernel.h"
@@ -377,6 +379,84 @@ TEST_F(TcpServerTest, AConnectionThatCannotBeWatchedIsClosedAndCounted) {
   { server->Connect().Send(""); }
   while (Accepted() < 1 || Open() > 0) std::this_thread::yield();
   kernel.Fail(TestKernel::Call::kEpollCtl, ENOMEM);
+  BlockingClient refused = server->Connect();
+  EXPECT_EQ(refused.ReadToEnd(), "");
+  EXPECT_EQ(Closed(CloseReason::kError), 1);
+}
+
+TEST_F(TcpServerTest, ConnectionsOfAllShardsAreMembersOfItsGroup) {
+  auto group = *RateLimitGroup::Create({.write = {.rate = 1'000'000'000}});
+  const auto server = Start<Echo>(2, {}, {.rate_limit_group = group});
+  std::vector<BlockingClient> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(server->Connect());
+    clients.back().Send("hello");
+    EXPECT_EQ(clients.back().Read(5), "hello");
+  }
+  EXPECT_EQ(group->state().members, 10);
+  clients.clear();
+  EXPECT_TRUE(server->Stop().ok());
+  EXPECT_EQ(group->totals().written, 50U);
+  EXPECT_EQ(group->state().members, 0);
+}
+
+// Says of each connection how it is limited.
+class LimitTeller final : public Connection {
+ public:
+  using Connection::Connection;
+  void OnRead() override {
+    const RateLimit* const limit = io().rate_limiter().limit();
+    io().output().Append(limit == nullptr ? "none"
+                                          : absl::StrCat(limit->read.rate));
+    Finish(CloseReason::kLocal);
+  }
+};
+
+TEST_F(TcpServerTest, EachConnectionHasItsOwnRateLimit) {
+  const RateLimit limit = {.read = {.rate = 12345}};
+  const auto server =
+      Start<LimitTeller>(1, {}, {.connection_rate_limit = limit});
+  BlockingClient client = server->Connect();
+  client.Send("?");
+  EXPECT_EQ(client.Read(5), "12345");
+}
+
+TEST_F(TcpServerTest, ImpossibleRateLimitsAreErrorsOfTheStart) {
+  const RateLimit never = {.read = {.rate = 0}};
+  const auto without_rate =
+      Start<Talker>(1, {}, {.connection_rate_limit = never});
+  EXPECT_EQ(without_rate->Wait().code(), absl::StatusCode::kInvalidArgument);
+
+  // A chain that is as long as it may be, around another one.
+  std::vector<std::shared_ptr<RateLimitGroup>> outer, inner;
+  for (auto* chain : {&outer, &inner}) {
+    for (int i = 0; i < RateLimitGroup::kMaxDepth - 1; ++i) {
+      chain->push_back(*RateLimitGroup::Create(
+          {}, {.parent = i == 0 ? nullptr : chain->back()}));
+    }
+  }
+  ASSERT_TRUE(inner.front()->SetParent(outer.back()).ok());
+  const auto too_deep =
+      Start<Talker>(1, {}, {.rate_limit_group = inner.back()});
+  EXPECT_EQ(too_deep->Wait().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(TcpServerTest, AConnectionThatCannotBeLimitedIsClosedAndCounted) {
+  std::vector<std::shared_ptr<RateLimitGroup>> around;
+  for (int i = 0; i < RateLimitGroup::kMaxDepth - 1; ++i) {
+    around.push_back(*RateLimitGroup::Create(
+        {}, {.parent = i == 0 ? nullptr : around.back()}));
+  }
+  auto outer = *RateLimitGroup::Create({});
+  auto group = *RateLimitGroup::Create({}, {.parent = outer});
+  const auto server = Start<Talker>(1, {}, {.rate_limit_group = group});
+  {
+    BlockingClient member = server->Connect();
+    member.Send("hello\n");
+    EXPECT_EQ(member.Read(7), "hello!\n");
+  }
+  // Refused until the client has left.
+  while (!outer->SetParent(around.back()).ok()) std::this_thread::yield();
   BlockingClient refused = server->Connect();
   EXPECT_EQ(refused.ReadToEnd(), "");
   EXPECT_EQ(Closed(CloseReason::kError), 1);
